@@ -1,0 +1,35 @@
+//! The rock on which every floor stands: what flows through the house ([`Value`], [`Message`], [`Table`]),
+//! what may go wrong ([`Error`]), and the traits that the floors above implement.
+//!
+//! Nothing here does input or output, knows a protocol, or names an algorithm. A type comes in when two floors
+//! need it, never before.
+
+mod context;
+mod engine;
+mod error;
+mod estimator;
+pub mod laws;
+mod message;
+mod progress;
+mod runnable;
+mod schema;
+mod table;
+mod tracer;
+mod value;
+
+pub use context::{Budget, Context};
+pub use engine::{
+    AdapterInfo, AdapterSource, Adapters, Engine, EngineStats, Finish, GenerateEvent, GenerateRequest, LogProb,
+    ModelInfo, Prompt, RenderOptions, Sampling, TextCodec, TokenEvent, TokenStream, Usage,
+};
+pub use error::{At, Error, ErrorKind, Result, nearest};
+pub use estimator::{
+    Contributions, Estimator, FitContext, Model, Params, Prediction, RowPredictor, Target, TrainingSet, Transformer,
+};
+pub use message::{Content, Message, Part, Role, ToolCall};
+pub use progress::{NoProgress, Progress};
+pub use runnable::{Runnable, ValueStream, stream_owned};
+pub use schema::{Schema, Signature};
+pub use table::{Column, Table};
+pub use tracer::{NoTracer, Run, RunId, RunKind, RunOutcome, Tracer};
+pub use value::{Map, Value};

@@ -1,0 +1,28 @@
+//! The command line: one verb a variant, its flags beside its work in `cmd`.
+
+use clap::{Args, Parser, Subcommand};
+
+/// Learn models from data, serve them, compose them into agents, evaluate what comes out.
+#[derive(Parser)]
+#[command(name = "lyceum", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Args, Clone)]
+pub(crate) struct Global {
+    /// Print one JSON object as the last line of standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// No progress on standard error
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {}

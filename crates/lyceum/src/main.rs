@@ -1,0 +1,20 @@
+//! The roof: command line and project file to work; wiring and nothing else.
+
+mod cli;
+mod cmd;
+mod ui;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let ui = ui::Ui::new(&cli.global);
+    match cmd::run(cli.command, &ui) {
+        Ok(code) => code,
+        Err(e) => {
+            ui.error(&e);
+            ExitCode::from(e.kind().exit_code())
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! Inspects and tests the house.
+fn main() {}
