@@ -1,7 +1,8 @@
-//! f32 matrix product on the pool, over the crate `gemm`'s kernels.
+//! f32 matrix product on the pool, over the kernels of the crate `gemm-f32` (AVX-512, AVX2, NEON or scalar, chosen at run time).
 
 use crate::Pool;
-use ::gemm::Parallelism;
+use gemm_common::Parallelism;
+use gemm_f32::gemm::f32::get_gemm_fn;
 
 /// How a matrix lies in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +18,6 @@ pub enum Layout {
 ///
 /// # Panics
 /// When a slice is shorter than its shape.
-#[allow(clippy::too_many_arguments, reason = "the shape of BLAS' sgemm, which readers know")]
 pub fn gemm(
     pool: &Pool,
     (m, n, k): (usize, usize, usize),
@@ -47,20 +47,21 @@ pub fn gemm(
         let (a_at, b_at) = if by_rows { (from as isize * a_row, 0) } else { (0, from as isize * b_col) };
         // SAFETY: the pieces are disjoint blocks of `out`; all reads stay within the lengths asserted above.
         unsafe {
-            ::gemm::gemm(
-                rows,
+            // The kernels write columns, so they are given the transposed product: out' = b' a'.
+            get_gemm_fn()(
                 cols,
+                rows,
                 k,
                 base.get().add(at),
-                1,
                 n as isize,
+                1,
                 accumulate,
-                a.as_ptr().offset(a_at),
-                a_col,
-                a_row,
                 b.as_ptr().offset(b_at),
-                b_col,
                 b_row,
+                b_col,
+                a.as_ptr().offset(a_at),
+                a_row,
+                a_col,
                 1.0,
                 1.0,
                 false,
