@@ -138,13 +138,22 @@ impl Sampling {
     /// Fails with the parameter's name when a value cannot be used.
     pub fn check(&self) -> Result<()> {
         let within = |name: &str, x: f32, ok: bool, range: &str| {
-            if ok { Ok(()) } else { Err(Error::invalid(format!("{name} is {x}, expected {range}")).at_key(name)) }
+            if ok {
+                Ok(())
+            } else {
+                Err(Error::invalid(format!("{name} is {x}, expected {range}")).at_key(name))
+            }
         };
         let t = self.temperature;
         within("temperature", t, t.is_finite() && t >= 0.0, "a finite number from 0")?;
         within("top_p", self.top_p, self.top_p > 0.0 && self.top_p <= 1.0, "over 0 and at most 1")?;
         within("min_p", self.min_p, (0.0..1.0).contains(&self.min_p), "from 0 to below 1")?;
-        within("typical_p", self.typical_p, self.typical_p > 0.0 && self.typical_p <= 1.0, "over 0 and at most 1")?;
+        within(
+            "typical_p",
+            self.typical_p,
+            self.typical_p > 0.0 && self.typical_p <= 1.0,
+            "over 0 and at most 1",
+        )?;
         let r = self.repetition_penalty;
         within("repetition_penalty", r, r.is_finite() && r > 0.0, "over 0")?;
         let f = self.frequency_penalty;

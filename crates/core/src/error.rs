@@ -69,7 +69,12 @@ impl ErrorKind {
     /// Exit code of the program: 2 the user's input, 130 interrupted, 1 anything else. (3 is a failed gate.)
     pub fn exit_code(self) -> u8 {
         match self {
-            Self::Invalid | Self::NotFound | Self::Conflict | Self::TooLarge | Self::Unsupported | Self::Corrupt => 2,
+            Self::Invalid
+            | Self::NotFound
+            | Self::Conflict
+            | Self::TooLarge
+            | Self::Unsupported
+            | Self::Corrupt => 2,
             Self::Cancelled => 130,
             _ => 1,
         }

@@ -19,12 +19,13 @@ mod value;
 
 pub use context::{Budget, Context};
 pub use engine::{
-    AdapterInfo, AdapterSource, Adapters, Engine, EngineStats, Finish, GenerateEvent, GenerateRequest, LogProb,
-    ModelInfo, Prompt, RenderOptions, Sampling, TextCodec, TokenEvent, TokenStream, Usage,
+    AdapterInfo, AdapterSource, Adapters, Engine, EngineStats, Finish, GenerateEvent, GenerateRequest,
+    LogProb, ModelInfo, Prompt, RenderOptions, Sampling, TextCodec, TokenEvent, TokenStream, Usage,
 };
 pub use error::{At, Error, ErrorKind, Result, nearest};
 pub use estimator::{
-    Contributions, Estimator, FitContext, Model, Params, Prediction, RowPredictor, Target, TrainingSet, Transformer,
+    Contributions, Estimator, FitContext, Model, Params, Prediction, RowPredictor, Target, TrainingSet,
+    Transformer,
 };
 pub use message::{Content, Message, Part, Role, ToolCall};
 pub use progress::{NoProgress, Progress};

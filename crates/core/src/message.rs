@@ -87,7 +87,13 @@ pub struct Message {
 impl Message {
     /// A message of plain text.
     pub fn new(role: Role, text: impl Into<String>) -> Self {
-        Self { role, content: Content::Text(text.into()), name: None, tool_calls: Vec::new(), tool_call_id: None }
+        Self {
+            role,
+            content: Content::Text(text.into()),
+            name: None,
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+        }
     }
 
     /// A user's message.

@@ -68,7 +68,11 @@ fn join(so_far: Value, next: Value) -> Value {
 }
 
 /// For HTTP bodies, which outlive the call: a stream that owns the runnable and the context.
-pub fn stream_owned(runnable: Arc<dyn Runnable>, input: ValueStream<'static>, cx: Context) -> ValueStream<'static> {
+pub fn stream_owned(
+    runnable: Arc<dyn Runnable>,
+    input: ValueStream<'static>,
+    cx: Context,
+) -> ValueStream<'static> {
     let (send, receive) = tokio::sync::mpsc::channel::<Result<Value>>(16);
     let drive = async move {
         let mut chunks = runnable.transform(input, &cx);

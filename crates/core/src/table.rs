@@ -67,7 +67,9 @@ impl Column {
     /// The rows of an index, in its order. Indices past the end are missing cells.
     pub fn take(&self, rows: &[usize]) -> Self {
         match self {
-            Self::Number(v) => Self::Number(rows.iter().map(|r| v.get(*r).copied().unwrap_or(f64::NAN)).collect()),
+            Self::Number(v) => {
+                Self::Number(rows.iter().map(|r| v.get(*r).copied().unwrap_or(f64::NAN)).collect())
+            }
             Self::Bool(v) => Self::Bool(rows.iter().map(|r| v.get(*r).copied().flatten()).collect()),
             Self::Text(v) => Self::Text(rows.iter().map(|r| v.get(*r).cloned().flatten()).collect()),
             Self::Category { codes, levels } => Self::Category {

@@ -124,7 +124,9 @@ impl Value {
             },
             J::String(s) => Self::Str(s.into()),
             J::Array(items) => items.into_iter().map(Self::from_json).collect(),
-            J::Object(o) => Self::Map(Arc::new(o.into_iter().map(|(k, v)| (k.into(), Self::from_json(v))).collect())),
+            J::Object(o) => {
+                Self::Map(Arc::new(o.into_iter().map(|(k, v)| (k.into(), Self::from_json(v))).collect()))
+            }
         }
     }
 }

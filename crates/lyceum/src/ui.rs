@@ -111,8 +111,11 @@ impl Bars {
 
 impl Progress for Bars {
     fn begin(&self, what: &str, total: Option<u64>) {
-        let target =
-            if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if std::io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let (bar, template) = match total {
             Some(n) => (ProgressBar::new(n), "{msg:24!} [{bar:32}] {human_pos}/{human_len} {eta}"),
             None => (ProgressBar::new_spinner(), "{msg:24!} {spinner} {human_pos}"),

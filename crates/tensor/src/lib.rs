@@ -1,11 +1,27 @@
-//! Arrays and what computes on them: the thread pool, matrix products, and (in rooms of their own) file formats,
-//! quantised matrices, kernels and the differentiation tape.
+//! Arrays and what computes on them: the thread pool, matrix products, file formats, quantised matrices, kernels and
+//! the differentiation tape.
 //!
 //! The only crate with `unsafe`, each use behind a safe function with a stated contract. No architecture, no
 //! training loop, no tokenizer comes in here.
 
+mod atomic;
+mod bytes;
+mod dequant;
+mod format;
 mod gemm;
+pub mod gguf;
+mod matrix;
+mod pickle;
 mod pool;
+mod quant;
+pub mod safetensors;
 
+pub use atomic::write_atomically;
+pub use bytes::SharedBytes;
+pub use dequant::dequantize;
+pub use format::Format;
 pub use gemm::{Layout, gemm};
+pub use matrix::Matrix;
+pub use pickle::refuse_pickle;
 pub use pool::Pool;
+pub use quant::quantize;

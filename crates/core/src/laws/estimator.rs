@@ -18,15 +18,19 @@ pub fn estimator(e: &dyn Estimator, data: &TrainingSet) -> Result<()> {
     let rows = data.x.rows();
     for row in [0, rows / 2, rows.saturating_sub(1)] {
         let alone = first.predict(&data.x.take(&[row]))?;
-        law(same_row(&alone, 0, &whole, row), "one answer for one row", || format!("row {row} alone differs"))?;
+        law(same_row(&alone, 0, &whole, row), "one answer for one row", || {
+            format!("row {row} alone differs")
+        })?;
     }
     law(first.predict(&Table::default()).is_err(), "a missing column is an error", || {
         "an empty table was predicted".into()
     })?;
     let empty = data.x.take(&[]);
-    law(e.fit(&TrainingSet { x: empty.into(), ..data.clone() }, &cx).is_err(), "no rows is an error", || {
-        "it fitted nothing to something".into()
-    })?;
+    law(
+        e.fit(&TrainingSet { x: empty.into(), ..data.clone() }, &cx).is_err(),
+        "no rows is an error",
+        || "it fitted nothing to something".into(),
+    )?;
     let stopped = FitContext::default();
     stopped.cx.cancel();
     law(e.fit(data, &stopped).is_err(), "cancelled means stopped", || "a cancelled fit came back".into())

@@ -1,0 +1,40 @@
+//! Stored blocks widen to the numbers of the reference, and rounding agrees with it byte by byte.
+
+use lyceum_tensor::safetensors::Safetensors;
+use lyceum_tensor::{Format, dequantize, quantize};
+use std::path::Path;
+
+fn blocks() -> Safetensors {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/neural/gguf/blocks.safetensors");
+    Safetensors::open(&path).unwrap()
+}
+
+#[test]
+fn every_format_widens_as_the_reference() {
+    let golden = blocks();
+    let mut seen = 0;
+    for format in Format::all().filter(|f| *f != Format::F32) {
+        let bytes = golden.tensor(&format!("{format}.bytes")).unwrap();
+        let expected = golden.f32(&format!("{format}.dequant")).unwrap();
+        let mut got = vec![0.0; expected.len()];
+        dequantize(format, bytes.bytes(), &mut got);
+        for (i, (g, e)) in got.iter().zip(&expected).enumerate() {
+            let same = (g - e).abs() <= 1e-6 * e.abs().max(1e-6) || (g.is_nan() && e.is_nan()) || g == e;
+            assert!(same, "{format}[{i}]: {g} is not {e}");
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 17);
+}
+
+#[test]
+fn rounding_agrees_with_the_reference() {
+    let golden = blocks();
+    let x = golden.f32("x").unwrap();
+    for format in [Format::F16, Format::BF16, Format::Q8_0, Format::Q4_0, Format::Q4_1] {
+        let expected = golden.tensor(&format!("{format}.bytes")).unwrap();
+        let got = quantize(format, &x).unwrap();
+        assert_eq!(got.as_slice(), &**expected.bytes(), "{format}");
+    }
+}
