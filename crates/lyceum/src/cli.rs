@@ -25,4 +25,10 @@ pub(crate) struct Global {
 
 /// What to do.
 #[derive(Subcommand)]
-pub(crate) enum Command {}
+pub(crate) enum Command {
+    Keys(crate::cmd::keys::Keys),
+    Ls(crate::cmd::ls::Ls),
+    Pull(crate::cmd::pull::Pull),
+    Rm(crate::cmd::rm::Rm),
+    Show(crate::cmd::show::Show),
+}
