@@ -15,12 +15,13 @@ mod pickle;
 mod pool;
 mod quant;
 pub mod safetensors;
+pub mod tape;
 
 pub use atomic::write_atomically;
 pub use bytes::SharedBytes;
 pub use dequant::dequantize;
 pub use format::Format;
-pub use gemm::{Layout, gemm};
+pub use gemm::{View, gemm};
 pub use matrix::Matrix;
 pub use pickle::refuse_pickle;
 pub use pool::Pool;

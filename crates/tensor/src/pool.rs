@@ -60,7 +60,10 @@ impl Pool {
         let threads = threads.max(1);
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
-            job: UnsafeCell::new(Job { task: std::ptr::null::<fn(usize)>() as *const Task<'static>, tasks: 0 }),
+            job: UnsafeCell::new(Job {
+                task: std::ptr::null::<fn(usize)>() as *const Task<'static>,
+                tasks: 0,
+            }),
             next: AtomicUsize::new(0),
             panicked: AtomicBool::new(false),
             stop: AtomicBool::new(false),
