@@ -31,7 +31,6 @@ fn other_kinds_are_refused_by_name() {
         ("ia3", "adapters of kind IA3 are not read"),
         ("dora_r4", "DoRA"),
         ("lora_modules_to_save", "modules stored whole"),
-        ("lora_bias_layers_to_transform", "trained biases"),
         ("lora_embedding", "embed_tokens"),
     ] {
         let e = peft::read(&golden(&format!("peft/{folder}")), &base()).unwrap_err().to_string();

@@ -9,9 +9,9 @@ fn numbers(v: &Value) -> Vec<f64> {
     v.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
 }
 
-fn scaling(kind: &str, c: &Value, max: f64) -> Scaling {
+fn scaling(kind: &str, c: &Value, max: f64, beside: Option<f64>) -> Scaling {
     let n = |key: &str| c[key].as_f64();
-    let original = n("original_max_position_embeddings").unwrap_or(max);
+    let original = n("original_max_position_embeddings").or(beside).unwrap_or(max);
     match kind {
         "linear" => Scaling::Linear { factor: n("factor").unwrap() },
         "dynamic" => Scaling::Dynamic { factor: n("factor").unwrap() },
@@ -59,11 +59,12 @@ fn every_scaling_has_the_reference_frequencies() {
         }
         let max = case["max_position_embeddings"].as_u64().unwrap() as usize;
         let config = &case["rope_scaling"];
+        let original = case["original_max_position_embeddings"].as_f64();
         let spec = RopeSpec {
             theta: case["rope_theta"].as_f64().unwrap(),
             dim: 16,
             max_position: max,
-            scaling: scaling(config["rope_type"].as_str().unwrap_or("default"), config, max as f64),
+            scaling: scaling(config["rope_type"].as_str().unwrap_or("default"), config, max as f64, original),
         };
         let got = spec.frequencies(case["seq_len"].as_u64().unwrap_or(1) as usize);
         let want = expected.f32(&format!("{name}.inv_freq")).unwrap();
