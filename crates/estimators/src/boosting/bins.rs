@@ -1,0 +1,283 @@
+//! Values to bins, as LightGBM makes them: zero has a bin of its own, the rest is cut at equal counts, missing values
+//! get the last bin (numbers) or share bin 0 with rare ones (categories).
+//!
+//! Source: LightGBM 4.7 behaviour (`BinMapper`), checked against numbers of bins and thresholds of its models.
+#![allow(clippy::indexing_slicing, reason = "indices stay below the lengths that the loops run over")]
+
+/// Below this, in absolute value, a number is zero: the f32 1e-35, widened.
+pub(super) const ZERO: f64 = 1e-35f32 as f64;
+
+/// How values become bins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BinRule {
+    /// Bins of a feature at most, 2 to 255.
+    pub max_bin: usize,
+    /// Rows of a bin at least.
+    pub min_data_in_bin: usize,
+    /// Rows that are looked at.
+    pub sample: usize,
+    /// Whether NaN is told apart from zero.
+    pub use_missing: bool,
+    /// Whether zero counts as missing.
+    pub zero_as_missing: bool,
+    /// Whether features that cannot be split at all are left out.
+    pub feature_pre_filter: bool,
+}
+
+impl Default for BinRule {
+    fn default() -> Self {
+        Self {
+            max_bin: 255,
+            min_data_in_bin: 3,
+            sample: 200_000,
+            use_missing: true,
+            zero_as_missing: false,
+            feature_pre_filter: true,
+        }
+    }
+}
+
+/// What a missing value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingKind {
+    /// None was seen.
+    None,
+    /// Zero.
+    Zero,
+    /// NaN.
+    Nan,
+}
+
+/// Maps the values of one feature to bins.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BinMapper {
+    /// Numbers: a value is in the first bin whose upper bound it does not exceed.
+    Number {
+        /// Upper bounds, the last infinite.
+        bounds: Vec<f64>,
+        /// What a missing value is; NaN has a bin after the bounds.
+        missing: MissingKind,
+        /// Least and greatest value seen.
+        range: (f64, f64),
+    },
+    /// Categories: bin 0 is anything else, bin b is `categories[b - 1]`, commonest first.
+    Category {
+        /// The codes that have a bin.
+        categories: Vec<u32>,
+    },
+}
+
+impl BinMapper {
+    /// Number of bins, that of missing values included.
+    pub fn bins(&self) -> usize {
+        match self {
+            Self::Number { bounds, missing, .. } => bounds.len() + usize::from(*missing == MissingKind::Nan),
+            Self::Category { categories } => categories.len() + 1,
+        }
+    }
+
+    /// The bin of a value.
+    pub fn bin(&self, x: f64) -> usize {
+        match self {
+            Self::Number { bounds, missing, .. } => {
+                if x.is_nan() && *missing == MissingKind::Nan {
+                    return bounds.len();
+                }
+                let x = if x.is_nan() { 0.0 } else { x };
+                bounds.partition_point(|b| *b < x).min(bounds.len() - 1)
+            }
+            Self::Category { categories } => {
+                categories.iter().position(|c| f64::from(*c) == x.trunc()).map_or(0, |i| i + 1)
+            }
+        }
+    }
+
+    /// Bins for numbers; NaN is missing.
+    pub fn numbers(values: &[f64], rule: &BinRule) -> Self {
+        let mut there: Vec<f64> = values.iter().copied().filter(|x| !x.is_nan()).collect();
+        let gaps = values.len() - there.len();
+        if !rule.use_missing || rule.zero_as_missing {
+            there.extend(std::iter::repeat_n(0.0, gaps));
+        }
+        there.sort_by(f64::total_cmp);
+        let range = (there.first().copied().unwrap_or(0.0), there.last().copied().unwrap_or(0.0));
+        let distinct = distinct(&there);
+        let mut missing = match (rule.use_missing, rule.zero_as_missing) {
+            (true, true) => MissingKind::Zero,
+            (true, false) if gaps > 0 => MissingKind::Nan,
+            _ => MissingKind::None,
+        };
+        let max_bin = rule.max_bin - usize::from(missing == MissingKind::Nan);
+        let bounds = around_zero(&distinct, max_bin, there.len(), rule.min_data_in_bin);
+        if missing == MissingKind::Zero && bounds.len() == 2 {
+            missing = MissingKind::None;
+        }
+        Self::Number { bounds, missing, range }
+    }
+
+    /// Bins for codes; `u32::MAX` is missing.
+    pub fn categories(codes: &[u32], rule: &BinRule) -> Self {
+        let mut counts = std::collections::BTreeMap::<u32, usize>::new();
+        for code in codes.iter().filter(|c| **c != u32::MAX) {
+            *counts.entry(*code).or_default() += 1;
+        }
+        let there: usize = counts.values().sum();
+        let mut ranked: Vec<(u32, usize)> = counts.into_iter().collect();
+        ranked.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        let cut = (there as f64 * 0.99f32 as f64).round() as usize;
+        let max_bin = rule.max_bin.min(ranked.len() + 1);
+        let (mut covered, mut categories) = (0, Vec::new());
+        for (i, (code, n)) in ranked.into_iter().enumerate() {
+            let full = categories.len() + 1 >= max_bin;
+            if (covered >= cut && full) || categories.len() + 1 >= 255 || (n < rule.min_data_in_bin && i > 1)
+            {
+                break;
+            }
+            categories.push(code);
+            covered += n;
+        }
+        Self::Category { categories }
+    }
+}
+
+/// Distinct values with their counts, ascending; values one step of f64 apart are one (the larger).
+fn distinct(sorted: &[f64]) -> Vec<(f64, usize)> {
+    let mut out: Vec<(f64, usize)> = Vec::new();
+    for x in sorted {
+        match out.last_mut() {
+            Some((last, n)) if *x <= last.next_up() => {
+                *last = *x;
+                *n += 1;
+            }
+            _ => out.push((*x, 1)),
+        }
+    }
+    out
+}
+
+/// Upper bounds with a bin for zero between the negative and the positive side.
+fn around_zero(distinct: &[(f64, usize)], max_bin: usize, total: usize, min_data: usize) -> Vec<f64> {
+    let negatives = distinct.partition_point(|(x, _)| *x <= -ZERO);
+    let from_positive = distinct.partition_point(|(x, _)| *x <= ZERO);
+    let count = |part: &[(f64, usize)]| part.iter().map(|(_, n)| n).sum::<usize>();
+    let (left, right) = (&distinct[..negatives], &distinct[from_positive..]);
+    let (left_count, right_count) = (count(left), count(right));
+    let zeros = total - left_count - right_count;
+    let mut bounds = Vec::new();
+    if !left.is_empty() && max_bin > 1 {
+        let share = left_count as f64 / (total - zeros) as f64;
+        let bins = ((share * (max_bin - 1) as f64) as usize).max(1);
+        bounds = equal_counts(left, bins, left_count, min_data);
+        if let Some(last) = bounds.last_mut() {
+            *last = -ZERO;
+        }
+    }
+    let right_bins = (max_bin - 1).saturating_sub(bounds.len());
+    if right.is_empty() || right_bins == 0 {
+        bounds.push(f64::INFINITY);
+    } else {
+        bounds.push(ZERO);
+        bounds.extend(equal_counts(right, right_bins, right_count, min_data));
+    }
+    bounds
+}
+
+fn push_bound(bounds: &mut Vec<f64>, low: f64, high: f64) -> bool {
+    let bound = ((low + high) / 2.0).next_up();
+    if bounds.last().is_some_and(|last| bound <= last.next_up()) {
+        return false;
+    }
+    bounds.push(bound);
+    true
+}
+
+/// Upper bounds of bins that hold about equally many rows; a value with many rows has its own.
+fn equal_counts(distinct: &[(f64, usize)], max_bin: usize, total: usize, min_data: usize) -> Vec<f64> {
+    let mut bounds = Vec::new();
+    if distinct.len() <= max_bin {
+        let mut rows = 0;
+        for pair in distinct.windows(2) {
+            rows += pair[0].1;
+            if rows >= min_data && push_bound(&mut bounds, pair[0].0, pair[1].0) {
+                rows = 0;
+            }
+        }
+    } else {
+        for (upper, lower) in greedy_cuts(distinct, max_bin, total, min_data) {
+            push_bound(&mut bounds, upper, lower);
+        }
+    }
+    bounds.push(f64::INFINITY);
+    bounds
+}
+
+/// Last value of each bin and first of the next.
+fn greedy_cuts(distinct: &[(f64, usize)], max_bin: usize, total: usize, min_data: usize) -> Vec<(f64, f64)> {
+    let max_bin = if min_data > 0 { max_bin.min(total / min_data).max(1) } else { max_bin };
+    let mean = total as f64 / max_bin as f64;
+    let is_big = |n: usize| n as f64 >= mean;
+    let (mut rest_bins, mut rest_rows) = (max_bin as f64, total as f64);
+    for (_, n) in distinct.iter().filter(|(_, n)| is_big(*n)) {
+        rest_bins -= 1.0;
+        rest_rows -= *n as f64;
+    }
+    let mut mean_now = rest_rows / rest_bins;
+    let (mut cuts, mut rows) = (Vec::new(), 0usize);
+    for pair in distinct.windows(2) {
+        let ((x, n), (next, next_n)) = (pair[0], pair[1]);
+        if !is_big(n) {
+            rest_rows -= n as f64;
+        }
+        rows += n;
+        let before_big = is_big(next_n) && rows as f64 >= (mean_now * 0.5).max(1.0);
+        if is_big(n) || rows as f64 >= mean_now || before_big {
+            cuts.push((x, next));
+            if cuts.len() >= max_bin - 1 {
+                break;
+            }
+            rows = 0;
+            if !is_big(n) {
+                rest_bins -= 1.0;
+                mean_now = rest_rows / rest_bins;
+            }
+        }
+    }
+    cuts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_and_missing_have_their_own_bins() {
+        let rule = BinRule { min_data_in_bin: 1, ..BinRule::default() };
+        let m = BinMapper::numbers(&[-1.0, -1.0, 0.0, 2.0, 3.0, f64::NAN], &rule);
+        assert_eq!(m.bins(), 5);
+        let bins: Vec<usize> =
+            [-5.0, -1.0, 0.0, 2.0, 2.4, 2.6, 99.0, f64::NAN].iter().map(|x| m.bin(*x)).collect();
+        assert_eq!(bins, [0, 0, 1, 2, 2, 3, 3, 4]);
+        let m = BinMapper::numbers(&[1.0, 2.0, f64::NAN], &BinRule { use_missing: false, ..rule });
+        assert_eq!(m.bin(f64::NAN), m.bin(0.0));
+    }
+
+    #[test]
+    fn bins_are_ordered_and_balanced() {
+        let values: Vec<f64> = (0..10_000).map(|i| ((i * 7919) % 10_007) as f64 / 100.0 + 1.0).collect();
+        let m = BinMapper::numbers(&values, &BinRule { max_bin: 16, ..BinRule::default() });
+        assert!(m.bins() <= 16 && m.bins() >= 14, "{}", m.bins());
+        let mut counts = vec![0; m.bins()];
+        values.iter().for_each(|x| counts[m.bin(*x)] += 1);
+        assert!(counts[1..].iter().all(|n| (500..900).contains(n)), "{counts:?}");
+    }
+
+    #[test]
+    fn common_categories_come_first() {
+        let mut codes = vec![7u32; 50];
+        codes.extend(vec![2; 40]);
+        codes.extend([9, u32::MAX]);
+        let m = BinMapper::categories(&codes, &BinRule::default());
+        assert_eq!(m, BinMapper::Category { categories: vec![7, 2] });
+        assert_eq!([m.bin(7.0), m.bin(2.0), m.bin(9.0), m.bin(f64::NAN)], [1, 2, 0, 0]);
+    }
+}

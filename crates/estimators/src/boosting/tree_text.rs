@@ -1,0 +1,141 @@
+//! One tree as a block of a LightGBM model file, and back.
+
+use super::tree::{CATEGORICAL, Tree};
+use lyceum_core::{Error, Result};
+use std::collections::HashMap;
+use std::fmt::{Debug, Write};
+use std::str::FromStr;
+
+/// Numbers so that they read back to the same bits, small and large ones with an exponent.
+fn list<T: Debug>(values: &[T]) -> String {
+    values.iter().map(|v| plain(&format!("{v:?}"))).collect::<Vec<_>>().join(" ")
+}
+
+/// `1.0` as `1`, as C prints it.
+fn plain(text: &str) -> String {
+    text.strip_suffix(".0").unwrap_or(text).to_string()
+}
+
+impl Tree {
+    /// The block, without its `Tree=` line, ended by two line breaks.
+    pub(super) fn to_block(&self) -> String {
+        let sets = self.decision_type.iter().filter(|d| **d & CATEGORICAL != 0).count();
+        let mut out = String::new();
+        let mut line = |key: &str, value: String| {
+            let _ = writeln!(out, "{key}={value}");
+        };
+        line("num_leaves", self.leaves().to_string());
+        line("num_cat", sets.to_string());
+        line("split_feature", list(&self.split_feature));
+        line("split_gain", list(&self.split_gain));
+        line("threshold", list(&self.threshold));
+        line("decision_type", list(&self.decision_type));
+        line("left_child", list(&self.left_child));
+        line("right_child", list(&self.right_child));
+        line("leaf_value", list(&self.leaf_value));
+        line("leaf_weight", list(&self.leaf_weight));
+        line("leaf_count", list(&self.leaf_count));
+        line("internal_value", list(&self.internal_value));
+        line("internal_weight", list(&self.internal_weight));
+        line("internal_count", list(&self.internal_count));
+        if sets > 0 {
+            line("cat_boundaries", list(&self.cat_boundaries));
+            line("cat_threshold", list(&self.cat_threshold));
+        }
+        line("is_linear", "0".into());
+        line("shrinkage", list(&[self.shrinkage]));
+        out.push_str("\n\n");
+        out
+    }
+
+    /// Reads `key=value` lines of a block. Whether the nodes form a tree is checked.
+    pub(super) fn from_block<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Self> {
+        let entries: HashMap<&str, &str> = lines.filter_map(|l| l.split_once('=')).collect();
+        let block = Block(entries);
+        let leaves: usize = block.one("num_leaves")?;
+        let sets: usize = block.one("num_cat")?;
+        if block.0.get("is_linear").is_some_and(|v| v.trim() == "1") {
+            return Err(Error::unsupported("linear trees are not supported yet"));
+        }
+        let nodes = leaves.checked_sub(1).ok_or_else(|| Error::corrupt("num_leaves is 0"))?;
+        let tree = Self {
+            split_feature: block.need("split_feature", nodes)?,
+            split_gain: block.maybe("split_gain", nodes)?,
+            threshold: block.need("threshold", nodes)?,
+            decision_type: block.maybe("decision_type", nodes)?,
+            left_child: block.need("left_child", nodes)?,
+            right_child: block.need("right_child", nodes)?,
+            leaf_value: block.need("leaf_value", leaves)?,
+            leaf_weight: block.maybe("leaf_weight", leaves)?,
+            leaf_count: block.maybe("leaf_count", leaves)?,
+            internal_value: block.maybe("internal_value", nodes)?,
+            internal_weight: block.maybe("internal_weight", nodes)?,
+            internal_count: block.maybe("internal_count", nodes)?,
+            cat_boundaries: if sets > 0 { block.need("cat_boundaries", sets + 1)? } else { Vec::new() },
+            cat_threshold: if sets > 0 { block.list("cat_threshold")? } else { Vec::new() },
+            shrinkage: block.one("shrinkage").unwrap_or(1.0),
+        };
+        tree.check()?;
+        Ok(tree)
+    }
+
+    /// Every node but the root and every leaf is the child of exactly one earlier node, so that a walk ends.
+    fn check(&self) -> Result<()> {
+        let (nodes, leaves) = (self.split_feature.len(), self.leaves());
+        let mut seen_node = vec![false; nodes];
+        let mut seen_leaf = vec![false; leaves];
+        for (parent, (left, right)) in self.left_child.iter().zip(&self.right_child).enumerate() {
+            for child in [*left, *right] {
+                let place = match usize::try_from(child) {
+                    Ok(node) if node > parent => seen_node.get_mut(node),
+                    Ok(_) => None,
+                    Err(_) => seen_leaf.get_mut((!child) as usize),
+                };
+                match place {
+                    Some(seen) if !*seen => *seen = true,
+                    _ => return Err(Error::corrupt(format!("node {parent} has a wrong child {child}"))),
+                }
+            }
+        }
+        let sets = self.cat_boundaries.len().saturating_sub(1);
+        for (decision, threshold) in self.decision_type.iter().zip(&self.threshold) {
+            if decision & CATEGORICAL != 0 && *threshold >= sets as f64 {
+                return Err(Error::corrupt("a node names a set of categories that is not there"));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Block<'a>(HashMap<&'a str, &'a str>);
+
+impl Block<'_> {
+    fn list<T: FromStr>(&self, key: &str) -> Result<Vec<T>> {
+        let text = self.0.get(key).copied().unwrap_or_default();
+        let parse = |word: &str| {
+            word.parse::<T>().map_err(|_| Error::corrupt(format!("{key}: \"{word}\" is no number")))
+        };
+        text.split_whitespace().map(parse).collect()
+    }
+
+    fn need<T: FromStr>(&self, key: &str, len: usize) -> Result<Vec<T>> {
+        let list = self.list(key)?;
+        if list.len() != len {
+            return Err(Error::corrupt(format!("{key} has {} entries, expected {len}", list.len())));
+        }
+        Ok(list)
+    }
+
+    /// A list that only describes the tree: absent ones are all 0.
+    fn maybe<T: FromStr + Default + Clone>(&self, key: &str, len: usize) -> Result<Vec<T>> {
+        match self.0.get(key) {
+            Some(text) if !text.trim().is_empty() => self.need(key, len),
+            _ => Ok(vec![T::default(); len]),
+        }
+    }
+
+    fn one<T: FromStr>(&self, key: &str) -> Result<T> {
+        let list = self.list(key)?;
+        list.into_iter().next().ok_or_else(|| Error::corrupt(format!("a tree lacks {key}")))
+    }
+}

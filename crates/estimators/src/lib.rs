@@ -1,0 +1,12 @@
+//! Classical learning: linear models, boosted trees, and the metrics that judge any model.
+//!
+//! One module an algorithm, each an `Estimator` that keeps `core`'s laws. Nothing here reads a table's file or a
+//! configuration, draws a report, or trains by a gradient tape.
+
+pub mod boosting;
+mod features;
+pub mod linear;
+pub mod metrics;
+pub mod registry;
+
+pub use features::Features;
