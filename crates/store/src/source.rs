@@ -146,9 +146,10 @@ fn check_package(package: &str) -> Result<()> {
 
 fn unknown(text: &str) -> Error {
     let known: Vec<&str> = aliases().iter().map(|a| a.name).collect();
-    Error::not_found(format!("no model is known as \"{text}\"; known are {}", known.join(", ")))
-        .did_you_mean(text, known.iter().copied())
-        .hint("other sources: a path, `hf:owner/repo[:file]`, `pip:package[:path]`, `https://…`")
+    let longer = known.iter().find(|k| k.starts_with(text));
+    let error = Error::not_found(format!("no model is known as \"{text}\"; known are {}", known.join(", ")))
+        .did_you_mean(longer.unwrap_or(&text), known.iter().copied());
+    error.hint("other sources: a path, `hf:owner/repo[:file]`, `pip:package[:path]`, `https://…`")
 }
 
 #[cfg(test)]

@@ -129,29 +129,19 @@ fn write(
     let mut out = File::create(to).map_err(|e| Error::io(to, "write", e))?;
     let mut buffer = vec![0u8; 1 << 20];
     let mut done = 0u64;
-    progress.begin("unpacking", Some(size));
-    let copied = loop {
-        if let Err(e) = cx.check() {
-            break Err(e);
+    loop {
+        cx.check()?;
+        let n = entry
+            .read(&mut buffer)
+            .map_err(|e| Error::corrupt(format!("\"{name}\" in the archive is damaged: {e}")))?;
+        let Some(piece) = buffer.get(..n).filter(|p| !p.is_empty()) else { return Ok(done) };
+        done += n as u64;
+        if done > limits.bytes {
+            return Err(too_large());
         }
-        match entry.read(&mut buffer) {
-            Ok(0) => break Ok(()),
-            Ok(n) => {
-                done += n as u64;
-                if done > limits.bytes {
-                    break Err(too_large());
-                }
-                let piece = buffer.get(..n).unwrap_or_default();
-                if let Err(e) = out.write_all(piece) {
-                    break Err(Error::io(to, "write", e));
-                }
-                progress.at(done);
-            }
-            Err(e) => break Err(Error::corrupt(format!("\"{name}\" in the archive is damaged: {e}"))),
-        }
-    };
-    progress.end();
-    copied.map(|()| done)
+        out.write_all(piece).map_err(|e| Error::io(to, "write", e))?;
+        progress.at(done);
+    }
 }
 
 fn broken(path: &Path, e: &zip::result::ZipError) -> Error {

@@ -1,0 +1,196 @@
+//! From models and limits to a listening server that drains when it is told to stop.
+
+use crate::app::{Mount, app, mounts};
+use crate::auth::Keys;
+use crate::guard::Door;
+use crate::limits::{Admission, Limits};
+use crate::metrics::Metrics;
+use crate::models::Models;
+use crate::state::{App, Shared};
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use lyceum_core::{Engine, Error, ErrorKind, Result, Runnable};
+use lyceum_store::clock;
+use lyceum_store::db::Db;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+/// A server to be: models, limits, keys.
+#[derive(Default)]
+pub struct Server {
+    models: Models,
+    limits: Limits,
+    keys: Option<Arc<Db>>,
+    hosts: Vec<String>,
+}
+
+/// A server that has its port.
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    app: Shared,
+}
+
+impl Server {
+    /// One without models.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// With a language or embedding model.
+    pub fn engine(mut self, engine: Arc<dyn Engine>) -> Self {
+        self.models.add_engine(engine);
+        self
+    }
+
+    /// With a tabular model at `/predict/NAME`. It takes a row as a map and gives a map of predictions.
+    pub fn tabular(mut self, name: impl Into<String>, model: Arc<dyn Runnable>) -> Self {
+        self.models.add_tabular(name.into(), model);
+        self
+    }
+
+    /// With the store that has the API keys.
+    pub fn keys(mut self, db: Arc<Db>) -> Self {
+        self.keys = Some(db);
+        self
+    }
+
+    /// With a further host name by which it may be called on this machine.
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
+        self
+    }
+
+    /// Takes the port: `HOST:PORT`, port 0 for any. Beyond this machine it needs at least one live API key.
+    pub async fn bind(self, listen: &str) -> Result<Bound> {
+        self.bind_only(listen, None).await
+    }
+
+    /// As [`Server::bind`], with one protocol alone, at the root.
+    pub async fn bind_only(self, listen: &str, only: Option<&str>) -> Result<Bound> {
+        let only = only.map(mount).transpose()?;
+        let addresses = resolve(listen).await?;
+        let loopback = addresses.iter().all(|a| a.ip().is_loopback());
+        if !loopback && !self.keys.as_ref().map_or(Ok(false), |db| db.has_keys())? {
+            return Err(Error::new(
+                ErrorKind::Unauthorized,
+                format!("{listen} can be reached from other machines, and there is no API key"),
+            )
+            .hint("make one with `lyceum keys create NAME`, or listen on 127.0.0.1"));
+        }
+        let listener = TcpListener::bind(addresses.as_slice()).await.map_err(|e| cannot_listen(listen, e))?;
+        let address = listener.local_addr().map_err(|e| cannot_listen(listen, e))?;
+        let names: Vec<String> = self.models.engines().iter().map(|e| e.model().name.clone()).collect();
+        let app_state = Arc::new(App {
+            admission: Admission::new(&self.limits),
+            metrics: Metrics::new(names.iter().map(String::as_str)),
+            models: self.models,
+            limits: self.limits,
+            keys: Keys::new(self.keys, !loopback),
+            door: Door { loopback, hosts: self.hosts },
+            since: clock::now(),
+            draining: AtomicBool::new(false),
+        });
+        Ok(Bound { listener, address, router: app(app_state.clone(), only), app: app_state })
+    }
+}
+
+fn mount(name: &str) -> Result<&'static Mount> {
+    mounts().iter().find(|m| m.name == name).ok_or_else(|| {
+        let names: Vec<&str> = mounts().iter().map(|m| m.name).collect();
+        Error::invalid(format!("no protocol \"{name}\", there are {}", names.join(", ")))
+            .did_you_mean(name, names.iter().copied())
+    })
+}
+
+async fn resolve(listen: &str) -> Result<Vec<SocketAddr>> {
+    let wrong = || {
+        Error::invalid(format!("\"{listen}\" is not an address to listen on"))
+            .at_key("listen")
+            .hint("write HOST:PORT, such as 127.0.0.1:8080")
+    };
+    let found: Vec<SocketAddr> = tokio::net::lookup_host(listen).await.map_err(|_| wrong())?.collect();
+    if found.is_empty() { Err(wrong()) } else { Ok(found) }
+}
+
+fn cannot_listen(listen: &str, e: std::io::Error) -> Error {
+    use std::io::ErrorKind as K;
+    let (kind, text) = match e.kind() {
+        K::AddrInUse => (ErrorKind::Conflict, format!("{listen} is in use by another program")),
+        K::PermissionDenied => (ErrorKind::Forbidden, format!("not allowed to listen on {listen}")),
+        K::AddrNotAvailable => (ErrorKind::Invalid, format!("{listen} is not an address of this machine")),
+        _ => (ErrorKind::Io, format!("cannot listen on {listen}: {e}")),
+    };
+    Error::new(kind, text)
+        .hint("choose another with --listen HOST:PORT; port 0 takes any free one")
+        .caused_by(e)
+}
+
+impl Bound {
+    /// The address that it has.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Serves until `stop` resolves, then lets running answers end within the drain limit.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<()> {
+        let graceful = GracefulShutdown::new();
+        let room = Arc::new(Semaphore::new(self.app.limits.connections));
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let next = async {
+                // No room, no accept: further clients wait in the system's own queue.
+                let permit = room.clone().acquire_owned().await;
+                (permit, self.listener.accept().await)
+            };
+            tokio::select! {
+                () = &mut stop => break,
+                (permit, accepted) = next => match accepted {
+                    Ok((stream, _)) => {
+                        let connection = connection(stream, self.router.clone(), &self.app.limits);
+                        let watched = graceful.watch(connection);
+                        tokio::spawn(async move {
+                            let _permit = permit;
+                            // A client that breaks off is no fault of the server.
+                            let _ = watched.await;
+                        });
+                    }
+                    // Out of file descriptors, or a client gone again: breathe, go on.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                },
+            }
+        }
+        self.app.draining.store(true, Ordering::Relaxed);
+        drop(self.listener);
+        let limit = self.app.limits.drain_time;
+        if tokio::time::timeout(limit, graceful.shutdown()).await.is_err() {
+            eprintln!("answers still running after {} s were cut off", limit.as_secs());
+        }
+        Ok(())
+    }
+}
+
+type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+
+fn connection(stream: TcpStream, router: Router, limits: &Limits) -> Connection {
+    let _ = stream.set_nodelay(true);
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.read_time)
+        .max_headers(100)
+        .max_buf_size(64 << 10)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+}

@@ -1,0 +1,137 @@
+//! What is served, and which of it a request means.
+
+use lyceum_core::{AdapterInfo, Engine, Error, Result, Runnable};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Engines and tabular models of a server.
+#[derive(Default)]
+pub(crate) struct Models {
+    engines: Vec<Arc<dyn Engine>>,
+    tabular: BTreeMap<String, Arc<dyn Runnable>>,
+}
+
+/// The model and adapter that a request means.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) adapter: Option<String>,
+    /// The name as the request gave it, for the answer.
+    pub(crate) name: String,
+}
+
+impl Models {
+    pub(crate) fn add_engine(&mut self, engine: Arc<dyn Engine>) {
+        self.engines.push(engine);
+    }
+
+    pub(crate) fn add_tabular(&mut self, name: String, model: Arc<dyn Runnable>) {
+        self.tabular.insert(name, model);
+    }
+
+    pub(crate) fn engines(&self) -> &[Arc<dyn Engine>] {
+        &self.engines
+    }
+
+    /// The engine that LoRAX's routes speak of: the first that generates.
+    pub(crate) fn base(&self) -> Result<&Arc<dyn Engine>> {
+        self.engines.iter().find(|e| e.model().generates).ok_or_else(|| {
+            Error::not_found("no language model is served").with_code("model_not_found").at_key("model")
+        })
+    }
+
+    /// The engine and adapter of a request: `adapter` wins over `model`; a model is a base, an adapter, or
+    /// `base:adapter`; empty means the first base.
+    pub(crate) fn find(&self, model: &str, adapter: Option<&str>) -> Result<Target> {
+        let adapter = adapter.filter(|a| !a.is_empty());
+        let named = self.engines.iter().find(|e| e.model().name == model);
+        if let Some(adapter) = adapter {
+            let engine = match named {
+                Some(engine) => has(engine, adapter).then_some(engine),
+                None => self.engines.iter().find(|e| has(e, adapter)),
+            };
+            return match engine {
+                Some(engine) => Ok(target(engine, Some(adapter), adapter)),
+                None => Err(self.unknown(adapter, "adapter_id")),
+            };
+        }
+        if let Some(engine) = named {
+            return Ok(target(engine, None, model));
+        }
+        if model.is_empty() {
+            return self.base().map(|engine| target(engine, None, &engine.model().name));
+        }
+        if let Some(engine) = self.engines.iter().find(|e| has(e, model)) {
+            return Ok(target(engine, Some(model), model));
+        }
+        if let Some((base, adapter)) = model.split_once(':')
+            && let Some(engine) = self.engines.iter().find(|e| e.model().name == base && has(e, adapter))
+        {
+            return Ok(target(engine, Some(adapter), model));
+        }
+        Err(self.unknown(model, "model"))
+    }
+
+    /// Every base with its adapters.
+    pub(crate) fn adapters(engine: &Arc<dyn Engine>) -> Vec<AdapterInfo> {
+        engine.adapters().map(|a| a.list()).unwrap_or_default()
+    }
+
+    /// A tabular model by name.
+    pub(crate) fn tabular(&self, name: &str) -> Result<&Arc<dyn Runnable>> {
+        self.tabular.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.tabular.keys().map(String::as_str).collect();
+            let have = if known.is_empty() {
+                "none is served".into()
+            } else {
+                format!("served are {}", known.join(", "))
+            };
+            Error::not_found(format!("no tabular model `{name}`; {have}"))
+                .did_you_mean(name, known.iter().copied())
+        })
+    }
+
+    /// The only tabular model, where there is just one.
+    pub(crate) fn only_tabular(&self) -> Result<&Arc<dyn Runnable>> {
+        let mut all = self.tabular.iter();
+        match (all.next(), all.next()) {
+            (Some((_, model)), None) => Ok(model),
+            (None, _) => Err(Error::not_found("no tabular model is served")),
+            _ => {
+                let list: Vec<String> = self.tabular.keys().map(|n| format!("/predict/{n}")).collect();
+                Err(Error::not_found(format!("several tabular models are served: use {}", list.join(", "))))
+            }
+        }
+    }
+
+    /// Names of all tabular models.
+    pub(crate) fn tabular_names(&self) -> Vec<&str> {
+        self.tabular.keys().map(String::as_str).collect()
+    }
+
+    fn unknown(&self, name: &str, key: &str) -> Error {
+        let mut known: Vec<String> = Vec::new();
+        for engine in &self.engines {
+            known.push(engine.model().name.clone());
+            known.extend(Self::adapters(engine).into_iter().map(|a| a.name));
+        }
+        let have = if known.is_empty() {
+            "none is served".into()
+        } else {
+            format!("served are {}", known.join(", "))
+        };
+        let what = if key == "model" { "model" } else { "adapter" };
+        Error::not_found(format!("The {what} `{name}` does not exist; {have}"))
+            .with_code(if key == "model" { "model_not_found" } else { "adapter_not_found" })
+            .at_key(key)
+            .did_you_mean(name, known.iter().map(String::as_str))
+    }
+}
+
+fn has(engine: &Arc<dyn Engine>, adapter: &str) -> bool {
+    Models::adapters(engine).iter().any(|a| a.name == adapter)
+}
+
+fn target(engine: &Arc<dyn Engine>, adapter: Option<&str>, name: &str) -> Target {
+    Target { engine: engine.clone(), adapter: adapter.map(str::to_string), name: name.to_string() }
+}

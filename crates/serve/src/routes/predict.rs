@@ -1,0 +1,176 @@
+//! Tabular models: `POST /predict/NAME` takes rows as JSON; Ludwig's `/predict` and `/batch_predict` take forms.
+
+use super::answer;
+use crate::body;
+use crate::error::Dialect;
+use crate::state::{App, Shared};
+use axum::Json;
+use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use lyceum_core::{Context, Error, ErrorKind, Map, Result, Runnable, Value};
+use serde::Deserialize;
+use serde_json::{Value as Json_, json};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// `POST /predict/NAME`: an object is a row, a list of objects several.
+pub(crate) async fn by_name(
+    State(app): State<Shared>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    let done = async {
+        let model = app.models.tabular(&name)?.clone();
+        let input: Value = body::json(request, &app.limits).await?;
+        match input {
+            Value::Map(_) => Ok(Json(only(predict(&app, &model, vec![input]).await?)).into_response()),
+            Value::List(rows) => Ok(Json(predict(&app, &model, rows.to_vec()).await?).into_response()),
+            other => Err(Error::invalid(format!(
+                "the body is {}, expected a row object or a list of them",
+                other.type_name()
+            ))),
+        }
+    };
+    answer(Dialect::Ludwig, done.await)
+}
+
+/// `GET /predict/NAME`: what goes in and what comes out.
+pub(crate) async fn describe(State(app): State<Shared>, Path(name): Path<String>) -> Response {
+    let done = app.models.tabular(&name).map(|m| {
+        let s = m.signature();
+        Json(json!({ "name": name, "input": s.input.0, "output": s.output.0 })).into_response()
+    });
+    answer(Dialect::Ludwig, done)
+}
+
+/// Ludwig's `POST /predict`: a form field a column, one row.
+pub(crate) async fn one(State(app): State<Shared>, request: Request) -> Response {
+    let done = async {
+        let model = app.models.only_tabular()?.clone();
+        let row: Map = fields(request, &app).await?.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
+        check_columns(&model, row.keys().map(|k| &**k))?;
+        Ok(Json(only(predict(&app, &model, vec![row.into()]).await?)).into_response())
+    };
+    answer(Dialect::Ludwig, done.await)
+}
+
+/// Rows as pandas' `split` orientation writes them.
+#[derive(Deserialize)]
+struct Split {
+    columns: Vec<String>,
+    index: Option<Vec<Json_>>,
+    data: Vec<Vec<Value>>,
+}
+
+/// Ludwig's `POST /batch_predict`: a form field `dataset` with a table.
+pub(crate) async fn many(State(app): State<Shared>, request: Request) -> Response {
+    answer(Dialect::Ludwig, batch(&app, request).await)
+}
+
+async fn batch(app: &App, request: Request) -> Result<Response> {
+    let model = app.models.only_tabular()?.clone();
+    let form = fields(request, app).await?;
+    let dataset = form.into_iter().find(|(k, _)| k == "dataset").map(|(_, v)| v);
+    let dataset =
+        dataset.ok_or_else(|| Error::invalid("the form needs a field `dataset` with a table as JSON"))?;
+    let table: Split = body::parse(dataset.as_bytes())?;
+    check_columns(&model, table.columns.iter().map(String::as_str))?;
+    let wide = table.columns.len();
+    if let Some(i) = table.data.iter().position(|row| row.len() != wide) {
+        return Err(Error::invalid(format!(
+            "row {i} of `data` does not have {wide} cells, as `columns` has"
+        )));
+    }
+    let row = |cells: &Vec<Value>| -> Value {
+        table.columns.iter().map(|c| c.as_str().into()).zip(cells.iter().cloned()).collect::<Map>().into()
+    };
+    let rows: Vec<Value> = table.data.iter().map(row).collect();
+    let n = rows.len();
+    let answers = predict(app, &model, rows).await?;
+    let columns: Vec<Arc<str>> =
+        answers.first().and_then(Value::as_map).map(|m| m.keys().cloned().collect()).unwrap_or_default();
+    let cells = |a: &Value| columns.iter().map(|c| a.get(c).cloned().unwrap_or_default()).collect::<Value>();
+    let data: Vec<Value> = answers.iter().map(cells).collect();
+    let index = table.index.unwrap_or_else(|| (0..n).map(Json_::from).collect());
+    let columns: Vec<&str> = columns.iter().map(|c| &**c).collect();
+    Ok(Json(json!({ "columns": columns, "index": index, "data": data })).into_response())
+}
+
+/// The answers of all rows, or the first row's error.
+async fn predict(app: &App, model: &Arc<dyn Runnable>, rows: Vec<Value>) -> Result<Vec<Value>> {
+    let most = app.limits.inputs.max(100_000);
+    if rows.len() > most {
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!("{} rows, at most {most} are taken", rows.len()),
+        ));
+    }
+    let _permit = app.admission.enter().await?;
+    let cx = Context::new().with_deadline(Instant::now() + app.limits.answer_time);
+    let several = rows.len() > 1;
+    let answers = model.batch(rows, &cx).await.into_iter().enumerate();
+    let named =
+        |i: usize, e: Error| if several { e.hint(format!("it is row {i}, counted from 0")) } else { e };
+    answers.map(|(i, a)| a.map_err(|e| named(i, e))).collect()
+}
+
+fn only(answers: Vec<Value>) -> Value {
+    answers.into_iter().next().unwrap_or_default()
+}
+
+/// Ludwig's words for columns that are not there.
+fn check_columns<'a>(model: &Arc<dyn Runnable>, have: impl Iterator<Item = &'a str>) -> Result<()> {
+    let have: Vec<&str> = have.collect();
+    let input = model.signature().input.0;
+    let required = input.get("required").and_then(Json_::as_array).cloned().unwrap_or_default();
+    let missing: Vec<String> = required
+        .iter()
+        .filter_map(Json_::as_str)
+        .filter(|r| !have.contains(r))
+        .map(|r| format!("'{r}'"))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(", ");
+    Err(Error::invalid(format!(
+        "Data received does not contain all input features. Missing features: {{{list}}}."
+    )))
+}
+
+/// The fields of a form, multipart or urlencoded.
+async fn fields(request: Request, app: &App) -> Result<Vec<(String, String)>> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("multipart/form-data") {
+        let (parts, raw) = request.into_parts();
+        let whole = body::read(Request::from_parts(parts.clone(), raw), &app.limits).await?;
+        let again = Request::from_parts(parts, axum::body::Body::from(whole));
+        return multipart(again).await;
+    }
+    if !kind.starts_with("application/x-www-form-urlencoded") {
+        return Err(Error::invalid(
+            "expected a form (multipart/form-data or application/x-www-form-urlencoded)",
+        )
+        .hint("rows as JSON go to /predict/NAME"));
+    }
+    let whole = body::read(request, &app.limits).await?;
+    let request = Request::builder()
+        .method("POST")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(axum::body::Body::from(whole))
+        .map_err(|e| Error::internal(e.to_string()))?;
+    let form = axum::Form::<Vec<(String, String)>>::from_request(request, &()).await;
+    form.map(|f| f.0).map_err(|e| Error::invalid(format!("the form cannot be read: {e}")))
+}
+
+async fn multipart(request: Request) -> Result<Vec<(String, String)>> {
+    let broken = |e: &dyn std::fmt::Display| Error::invalid(format!("the form cannot be read: {e}"));
+    let mut form = Multipart::from_request(request, &()).await.map_err(|e| broken(&e))?;
+    let mut out = Vec::new();
+    while let Some(field) = form.next_field().await.map_err(|e| broken(&e))? {
+        let name = field.name().unwrap_or_default().to_string();
+        out.push((name, field.text().await.map_err(|e| broken(&e))?));
+    }
+    Ok(out)
+}

@@ -1,0 +1,121 @@
+//! `POST /v1/completions`: plain continuation of a prompt. Stream chunks have the shape of the answer.
+
+use super::sampling::{SamplingKeys, Stop, StreamOptions};
+use super::usage::Usage;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// A completion request.
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs, reason = "the keys are OpenAI's; those of others are marked")]
+pub struct CompletionRequest {
+    pub model: String,
+    pub prompt: PromptInput,
+    pub suffix: Option<String>,
+    pub max_tokens: Option<i64>,
+    pub temperature: Option<f64>,
+    pub top_p: Option<f64>,
+    pub n: Option<i64>,
+    pub best_of: Option<i64>,
+    pub seed: Option<i64>,
+    pub stop: Option<Stop>,
+    pub presence_penalty: Option<f64>,
+    pub frequency_penalty: Option<f64>,
+    pub logit_bias: Option<BTreeMap<String, f64>>,
+    pub logprobs: Option<i64>,
+    pub echo: Option<bool>,
+    pub stream: Option<bool>,
+    pub stream_options: Option<StreamOptions>,
+    pub response_format: Option<Value>,
+    /// vLLM, LoRAX, llama.cpp.
+    pub top_k: Option<i64>,
+    /// vLLM, llama.cpp.
+    pub min_p: Option<f64>,
+    /// LoRAX, llama.cpp.
+    pub typical_p: Option<f64>,
+    /// vLLM, LoRAX.
+    pub repetition_penalty: Option<f64>,
+    /// vLLM.
+    pub ignore_eos: Option<bool>,
+    /// LoRAX: wins over `model`.
+    pub adapter_id: Option<String>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl CompletionRequest {
+    /// The keys that choose tokens.
+    pub fn sampling(&self) -> SamplingKeys {
+        SamplingKeys {
+            temperature: self.temperature,
+            top_p: self.top_p,
+            presence_penalty: self.presence_penalty,
+            frequency_penalty: self.frequency_penalty,
+            logit_bias: self.logit_bias.clone(),
+            seed: self.seed,
+            top_k: self.top_k,
+            min_p: self.min_p,
+            typical_p: self.typical_p,
+            repetition_penalty: self.repetition_penalty,
+        }
+    }
+}
+
+/// The four forms of a prompt (and of the input of embeddings).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a string, a list of strings, a list of token ids, or a list of such lists"
+)]
+pub enum PromptInput {
+    /// One text.
+    Text(String),
+    /// Several texts.
+    Texts(Vec<String>),
+    /// One list of token ids.
+    Tokens(Vec<u32>),
+    /// Several lists of token ids.
+    TokenLists(Vec<Vec<u32>>),
+}
+
+/// The answer, or a chunk of it.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "the keys are OpenAI's")]
+pub struct Completion {
+    pub id: String,
+    pub object: &'static str,
+    pub created: i64,
+    pub model: String,
+    pub system_fingerprint: String,
+    pub choices: Vec<CompletionChoice>,
+    /// Always in a whole answer; in chunks only when the request asks for usage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Option<Usage>>,
+}
+
+impl Completion {
+    /// The value of `object`.
+    pub const OBJECT: &'static str = "text_completion";
+}
+
+/// One continuation.
+#[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs, reason = "the keys are OpenAI's")]
+pub struct CompletionChoice {
+    pub index: usize,
+    pub text: String,
+    pub logprobs: Option<CompletionLogProbs>,
+    pub finish_reason: Option<&'static str>,
+}
+
+/// Log-probabilities, one entry a token; the first prompt token of an echo has none.
+#[derive(Debug, Clone, Default, Serialize)]
+#[allow(missing_docs, reason = "the keys are OpenAI's")]
+pub struct CompletionLogProbs {
+    pub tokens: Vec<String>,
+    pub token_logprobs: Vec<Option<f32>>,
+    pub top_logprobs: Vec<Option<Map<String, Value>>>,
+    pub text_offset: Vec<usize>,
+}
