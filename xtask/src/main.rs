@@ -1,2 +1,31 @@
 //! Inspects and tests the house.
-fn main() {}
+//!
+//! - `cargo xtask test`: installs what the tests need, inspects, lints, and runs everything.
+//! - `cargo xtask tidy`: floors, `//!` lines, file lengths, licences, and names that may not be in the repository.
+//! - `cargo xtask report`: sizes and documentation by crate.
+
+mod floors;
+mod readme;
+mod report;
+mod sources;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let word = std::env::args().nth(1).unwrap_or_default();
+    let done = match word.as_str() {
+        "test" => test::run(),
+        "tidy" => tidy::run(),
+        "report" => report::run(),
+        _ => Err("usage: cargo xtask test | tidy | report".to_string()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("xtask: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -26,6 +26,7 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    Finetune(crate::cmd::finetune::Finetune),
     Keys(crate::cmd::keys::Keys),
     Ls(crate::cmd::ls::Ls),
     Pull(crate::cmd::pull::Pull),

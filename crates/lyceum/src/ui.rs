@@ -75,24 +75,39 @@ impl Ui {
     where
         F: Future<Output = Result<T>>,
     {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .map_err(|e| Error::internal(format!("cannot start the runtime: {e}")))?;
+        let runtime = runtime()?;
         let cx = Context::new();
-        let on_signal = cx.clone();
-        runtime.spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                on_signal.cancel();
-            }
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(130);
-            }
-        });
+        runtime.spawn(cancel_on_signal(cx.clone()));
         let done = runtime.block_on(work(cx));
         runtime.shutdown_timeout(Duration::from_secs(2));
         done
+    }
+
+    /// Runs work that computes on this thread and looks at the context now and then; Ctrl-C as in `block_on`.
+    pub(crate) fn cancellable<T>(&self, work: impl FnOnce(&Context) -> Result<T>) -> Result<T> {
+        let runtime = runtime()?;
+        let cx = Context::new();
+        runtime.spawn(cancel_on_signal(cx.clone()));
+        let done = work(&cx);
+        runtime.shutdown_background();
+        done
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::internal(format!("cannot start the runtime: {e}")))
+}
+
+async fn cancel_on_signal(cx: Context) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        cx.cancel();
+    }
+    if tokio::signal::ctrl_c().await.is_ok() {
+        std::process::exit(130);
     }
 }
 

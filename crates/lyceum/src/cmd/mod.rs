@@ -1,5 +1,6 @@
 //! One file a verb: its flags, its work, its output.
 
+pub(crate) mod finetune;
 mod home;
 pub(crate) mod keys;
 pub(crate) mod ls;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 /// Runs one command. The code is 0 unless the command has one of its own (3: a gate has not passed).
 pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
     match command {
+        Command::Finetune(c) => c.run(ui)?,
         Command::Keys(c) => c.run(ui)?,
         Command::Ls(c) => c.run(ui)?,
         Command::Pull(c) => c.run(ui)?,

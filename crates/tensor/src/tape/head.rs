@@ -18,6 +18,8 @@ pub struct HeadLoss {
     pub loss: Var,
     /// Of each counted row, in order: -log p(target), in nats.
     pub nll: Vec<f32>,
+    /// Of each counted row: whether the target has the highest logit.
+    pub hits: Vec<bool>,
     /// Sum of the weights.
     pub weight: f32,
 }
@@ -49,12 +51,13 @@ impl Tape<'_> {
             dx: if x.node.is_some() { vec![0.0; rows * width] } else { Vec::new() },
             dw: if weight.node().is_some() { vec![0.0; weight.outputs() * width] } else { Vec::new() },
             nll: Vec::with_capacity(counted.len()),
+            hits: Vec::with_capacity(counted.len()),
         };
         let block = (LOGITS / 4 / weight.outputs().max(1)).max(16);
         for some in counted.chunks(block) {
             pass.block(x.value.data(), some, targets, weights, total, wants_grad);
         }
-        let Pass { dx, dw, nll, .. } = pass;
+        let Pass { dx, dw, nll, hits, .. } = pass;
         let sum: f64 =
             counted.iter().zip(&nll).map(|(r, nll)| f64::from(weights[*r]) * f64::from(*nll)).sum();
         let mean = if total > 0.0 { sum / f64::from(total) } else { 0.0 };
@@ -66,7 +69,7 @@ impl Tape<'_> {
                 send(grads, x_node, x_shape, dx, by);
                 send(grads, w_node, w_shape, dw, by);
             });
-        HeadLoss { loss, nll, weight: total }
+        HeadLoss { loss, nll, hits, weight: total }
     }
 
     /// Logits `[rows, vocabulary]` as a value, for evaluation and small heads.
@@ -90,6 +93,7 @@ struct Pass<'a> {
     dx: Vec<f32>,
     dw: Vec<f32>,
     nll: Vec<f32>,
+    hits: Vec<bool>,
 }
 
 impl Pass<'_> {
@@ -109,19 +113,25 @@ impl Pass<'_> {
         }
         let mut logits = vec![0.0; rows.len() * vocab];
         self.weight.forward(self.pool, &some, &mut logits, false);
-        let lines: Vec<_> = logits.chunks_mut(vocab).map(|l| std::sync::Mutex::new((l, 0.0f32))).collect();
+        let lines: Vec<_> =
+            logits.chunks_mut(vocab).map(|l| std::sync::Mutex::new((l, 0.0f32, false))).collect();
         self.pool.run(lines.len(), |i| {
             let row = rows[i];
             if let Ok(mut line) = lines[i].lock() {
                 let target = targets[row] as usize;
                 let at_target = line.0[target];
+                line.2 = line.0.iter().all(|x| *x <= at_target);
                 line.1 = Tensor::softmax_row(line.0) - at_target;
                 let by = weights[row] / total;
                 line.0.iter_mut().for_each(|p| *p *= by);
                 line.0[target] -= by;
             }
         });
-        self.nll.extend(lines.into_iter().map(|l| l.into_inner().map_or(f32::NAN, |(_, nll)| nll)));
+        for line in lines {
+            let (_, nll, hit) = line.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+            self.nll.push(nll);
+            self.hits.push(hit);
+        }
         if !wants_grad {
             return;
         }

@@ -1,0 +1,114 @@
+//! The README's second command: installs what the tests need, then runs everything and skips nothing silently.
+
+use crate::{readme, sources, tidy};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Packages that the tests' Python needs: the clients that talk to our server.
+const PYTHON_PACKAGES: [&str; 2] = ["openai==3.54.0", "lorax-client==0.6.3"];
+
+type Envs = Vec<(String, String)>;
+
+/// Everything, in the order in which a fault is cheapest to find.
+pub(crate) fn run() -> Result<(), String> {
+    step("house", || tidy::run())?;
+    step("format", || cargo(&["fmt", "--all", "--check"], &Vec::new()))?;
+    step("lints", || {
+        cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &Vec::new())
+    })?;
+    let home = cache().join("home");
+    let mut envs: Envs = vec![("LYCEUM_HOME".into(), home.display().to_string())];
+    step("python", || {
+        envs.push(("LYCEUM_TEST_PYTHON".into(), python()?.display().to_string()));
+        Ok(())
+    })?;
+    step("build", || cargo(&["build", "-p", "lyceum"], &Vec::new()))?;
+    let program = target().join("debug").join("lyceum");
+    step("models", || {
+        for (variable, name) in
+            [("LYCEUM_TEST_SMOLLM2", "smollm2-135m-instruct"), ("LYCEUM_TEST_MINILM", "all-minilm-l6-v2")]
+        {
+            envs.push((variable.into(), pull(&program, name, &envs)?));
+        }
+        Ok(())
+    })?;
+    step("tests", || tests(&envs))?;
+    step("README", || readme::run(&program, &envs))
+}
+
+fn step(name: &str, work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    let started = std::time::Instant::now();
+    eprintln!("== {name}");
+    work().map_err(|e| format!("{name}: {e}"))?;
+    eprintln!("== {name}: {:.0} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn cargo(arguments: &[&str], envs: &Envs) -> Result<(), String> {
+    let status = Command::new("cargo")
+        .args(arguments)
+        .current_dir(sources::root())
+        .envs(envs.iter().cloned())
+        .status()
+        .map_err(|e| format!("cargo: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("cargo {} failed", arguments.join(" "))) }
+}
+
+/// All tests by nextest where it is installed, else by cargo; the documentation's examples by cargo.
+fn tests(envs: &Envs) -> Result<(), String> {
+    let has_nextest =
+        Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
+    if has_nextest {
+        cargo(&["nextest", "run", "--workspace", "--no-fail-fast", "--success-output", "never"], envs)?;
+        return cargo(&["test", "--workspace", "--doc", "--quiet"], envs);
+    }
+    cargo(&["test", "--workspace", "--quiet"], envs)
+}
+
+/// A virtual environment with the clients; made once for each list of packages.
+fn python() -> Result<PathBuf, String> {
+    let folder = cache().join("python");
+    let python = folder.join("bin").join("python");
+    let stamp = folder.join("packages.txt");
+    let wanted = PYTHON_PACKAGES.join("\n");
+    if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
+        return Ok(python);
+    }
+    command("python3", &["-m", "venv", &folder.display().to_string()])?;
+    let mut arguments = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    arguments.extend(PYTHON_PACKAGES);
+    command(&python.display().to_string(), &arguments)?;
+    std::fs::write(&stamp, wanted).map_err(|e| format!("{}: {e}", stamp.display()))?;
+    Ok(python)
+}
+
+fn command(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let status = Command::new(program).args(arguments).status().map_err(|e| format!("{program}: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{program} {} failed", arguments.join(" "))) }
+}
+
+/// Pulls a model with our own program and gives its path.
+fn pull(program: &Path, name: &str, envs: &Envs) -> Result<String, String> {
+    let out = Command::new(program)
+        .args(["pull", name, "--json"])
+        .envs(envs.iter().cloned())
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|e| format!("{}: {e}", program.display()))?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let json: serde_json::Value = serde_json::from_str(text.lines().last().unwrap_or_default())
+        .map_err(|e| format!("pull {name}: {e}"))?;
+    json.get("path")
+        .and_then(|p| p.as_str())
+        .map(str::to_string)
+        .ok_or(format!("pull {name} gave no path: {text}"))
+}
+
+/// Where downloads and environments stay from run to run: beside the build's own results.
+fn cache() -> PathBuf {
+    target().join("test-cache")
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| sources::root().join("target"), PathBuf::from)
+}
