@@ -8,11 +8,11 @@ use std::sync::Arc;
 /// Named columns of text cells.
 #[derive(Debug, Clone, Default)]
 pub struct Raw {
-    source: Option<PathBuf>,
+    files: Vec<PathBuf>,
     names: Vec<Arc<str>>,
     columns: Vec<Arc<Cells>>,
-    /// Line of each row in the file, from 1; empty when there is no file.
-    lines: Vec<u32>,
+    /// File (an index) and line (from 1) of each row; empty when there is no file.
+    origin: Vec<(u32, u32)>,
     rows: usize,
 }
 
@@ -46,9 +46,29 @@ impl Raw {
         lines: Vec<u32>,
     ) -> Result<Self> {
         let mut out = Self::new(names.into_iter().zip(columns)).map_err(|e| e.in_file(source))?;
-        out.source = Some(source.to_path_buf());
-        out.lines = lines;
+        out.files = vec![source.to_path_buf()];
+        out.origin = lines.into_iter().map(|line| (0, line)).collect();
         Ok(out)
+    }
+
+    /// The rows of several tables, one under the other. A column that the first table lacks is left out; one that a
+    /// later table lacks is missing there.
+    pub fn concat(tables: &[Self]) -> Self {
+        let mut out =
+            Self { names: tables.first().map(|t| t.names.clone()).unwrap_or_default(), ..Self::default() };
+        let mut columns = vec![Cells::default(); out.names.len()];
+        for table in tables {
+            for (name, cells) in out.names.iter().zip(&mut columns) {
+                let own = table.get(name);
+                (0..table.rows).for_each(|row| cells.push(own.and_then(|c| c.get(row))));
+            }
+            let file = out.files.len() as u32;
+            out.files.extend(table.files.iter().cloned());
+            out.origin.extend(table.origin.iter().map(|(f, line)| (f + file, *line)));
+            out.rows += table.rows;
+        }
+        out.columns = columns.into_iter().map(Arc::new).collect();
+        out
     }
 
     /// Rows given as objects: a list of objects, one object, or a table. Numbers keep their value, lists and objects
@@ -96,7 +116,7 @@ impl Raw {
             (Arc::from(name), Arc::new(cells))
         });
         let (names, columns) = columns.unzip();
-        Self { source: None, names, columns, lines: Vec::new(), rows: table.rows() }
+        Self { names, columns, rows: table.rows(), ..Self::default() }
     }
 
     /// Number of rows.
@@ -114,9 +134,9 @@ impl Raw {
         self.names.iter().zip(self.columns.iter().map(|c| &**c))
     }
 
-    /// The file that it came from.
+    /// The file that it came from, or the first of several.
     pub fn source(&self) -> Option<&Path> {
-        self.source.as_deref()
+        self.files.first().map(PathBuf::as_path)
     }
 
     /// A column by name, if it is there.
@@ -138,17 +158,17 @@ impl Raw {
     /// The rows of an index, in its order; errors still name the rows' lines.
     pub fn take(&self, rows: &[usize]) -> Self {
         Self {
-            source: self.source.clone(),
+            files: self.files.clone(),
             names: self.names.clone(),
             columns: self.columns.iter().map(|c| Arc::new(c.take(rows))).collect(),
-            lines: rows.iter().filter_map(|r| self.lines.get(*r).copied()).collect(),
+            origin: rows.iter().filter_map(|r| self.origin.get(*r).copied()).collect(),
             rows: rows.len(),
         }
     }
 
     /// Names the file in an error.
     pub fn place(&self, e: Error) -> Error {
-        match &self.source {
+        match self.files.first() {
             Some(file) => e.in_file(file),
             None => e,
         }
@@ -156,12 +176,16 @@ impl Raw {
 
     /// Names the file, the row's line and the column in an error.
     pub fn place_cell(&self, e: Error, row: usize, column: &str) -> Error {
-        let e = self.place(e.at_key(format!("column \"{column}\"")));
-        match self.lines.get(row) {
-            Some(line) => e.on_line(*line as usize),
-            None if self.source.is_none() && self.rows > 1 => {
-                e.hint(format!("in row {} of the input", row + 1))
+        let e = e.at_key(format!("column \"{column}\""));
+        match self.origin.get(row) {
+            Some((file, line)) => {
+                let e = e.on_line(*line as usize);
+                match self.files.get(*file as usize) {
+                    Some(file) => e.in_file(file),
+                    None => e,
+                }
             }
+            None if self.rows > 1 => e.hint(format!("in row {} of the input", row + 1)),
             None => e,
         }
     }

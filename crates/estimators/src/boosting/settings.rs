@@ -121,6 +121,11 @@ impl BoostingParams {
         KNOWN.iter().flat_map(|(main, aliases)| std::iter::once(*main).chain(aliases.iter().copied()))
     }
 
+    /// The main name of a name or alias, if it is understood.
+    pub fn main_name(name: &str) -> Option<&'static str> {
+        main_name(name)
+    }
+
     /// Defaults changed by parameters. The main name wins over its aliases, and of several aliases the shortest, then
     /// the alphabetically first.
     ///

@@ -1,0 +1,24 @@
+//! Low code: a Ludwig-style configuration becomes a checked description, the description a trained model with its
+//! baseline, metrics and report, the model a `Runnable`.
+//!
+//! Nothing here knows a protocol, a database or a language-model engine: `model_type: llm` is read and checked here
+//! and taught by whoever the caller hands in.
+
+pub mod config;
+pub mod ecd;
+pub mod fit;
+pub mod metrics;
+pub mod model;
+mod predictions;
+mod predictor;
+pub mod prepared;
+mod report;
+pub mod run;
+pub mod scores;
+pub mod yaml;
+
+pub use predictor::{Predictor, load};
+pub use run::{
+    ConfigSource, DataFiles, EvaluateOptions, Evaluated, Keep, LlmTraining, Part, TrainOptions, Trained,
+    evaluate, experiment, init_config, predict, train, visualize,
+};

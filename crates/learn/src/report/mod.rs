@@ -1,0 +1,7 @@
+//! A run as one page: HTML with its style and its SVG pictures inside, light and dark as the reader's system is.
+
+mod axes;
+mod charts;
+mod page;
+
+pub(crate) use page::page;

@@ -1,0 +1,99 @@
+//! `evaluate` and `predict`: a trained model on a table.
+
+use super::data::Part;
+use super::files::{write_json, write_predictions};
+use crate::metrics::{Measures, measure_all};
+use crate::predictor::{Predictor, load};
+use lyceum_core::{Error, FitContext, Result};
+use lyceum_data::{Raw, Splits, read};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Which model, on what.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluateOptions {
+    /// The model's folder.
+    pub model_path: PathBuf,
+    /// The table.
+    pub dataset: PathBuf,
+    /// Which rows, divided as in training.
+    pub part: Part,
+    /// Where files go; absent writes none.
+    pub output_directory: Option<PathBuf>,
+}
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evaluated {
+    /// Metrics, where the wanted outputs are in the table.
+    pub metrics: Measures,
+    /// Rows.
+    pub rows: usize,
+    /// Seconds.
+    pub seconds: f64,
+    /// The predictions' file, where one was written.
+    pub predictions_path: Option<PathBuf>,
+}
+
+/// Measures a model on a table that has the wanted outputs.
+pub fn evaluate(options: &EvaluateOptions, cx: &FitContext) -> Result<Evaluated> {
+    run(options, cx, true)
+}
+
+/// Predicts every row; metrics are there when the table has the wanted outputs.
+pub fn predict(options: &EvaluateOptions, cx: &FitContext) -> Result<Evaluated> {
+    run(options, cx, false)
+}
+
+fn run(options: &EvaluateOptions, cx: &FitContext, must_measure: bool) -> Result<Evaluated> {
+    let start = Instant::now();
+    let predictor = load(&options.model_path)?;
+    let raw = read(&options.dataset)?;
+    let rows = rows(&predictor, &raw, options.part)?;
+    cx.cx.check()?;
+    let missing = predictor.model().prepared.missing_inputs(&raw);
+    if let Some(first) = missing.first() {
+        raw.column(first)?;
+    }
+    let model = predictor.model();
+    let encoded = model.prepared.encode(&raw)?;
+    let scores = model.scores_of(&encoded, &rows)?;
+    let has_outputs = model.prepared.outputs.iter().all(|o| raw.get(&o.column).is_some());
+    let metrics = if must_measure || has_outputs {
+        measure_all(&model.prepared, &scores, &model.prepared.wanted(&raw)?, &rows)
+    } else {
+        Measures::new()
+    };
+    let mut predictions_path = None;
+    if let Some(folder) = &options.output_directory {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "create folder", e))?;
+        if !must_measure {
+            predictions_path = Some(write_predictions(folder, &model.prepared.prediction_table(&scores)?)?);
+        }
+        if !metrics.is_empty() {
+            write_json(&folder.join("test_statistics.json"), &metrics)?;
+        }
+    }
+    Ok(Evaluated { metrics, rows: rows.len(), seconds: start.elapsed().as_secs_f64(), predictions_path })
+}
+
+/// The rows of a part, divided by the model's own rule and seed.
+fn rows(predictor: &Predictor, raw: &Raw, part: Part) -> Result<Vec<usize>> {
+    if part == Part::Full {
+        return Ok((0..raw.rows()).collect());
+    }
+    let model = predictor.model();
+    let usable = crate::prepared::usable_rows(&model.config, raw)?;
+    let within = Splits::new(&model.config.split, &raw.take(&usable), model.about.seed)?;
+    let places = match part {
+        Part::Training => within.training,
+        Part::Validation => within.validation,
+        _ => within.test,
+    };
+    let rows: Vec<usize> = places.into_iter().filter_map(|p| usable.get(p).copied()).collect();
+    if rows.is_empty() {
+        return Err(raw.place(Error::invalid("this part of the table has no rows")));
+    }
+    Ok(rows)
+}

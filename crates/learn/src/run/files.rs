@@ -1,0 +1,102 @@
+//! The output folder of a run, as Ludwig lays it out. Files are whole or absent; the model's folder appears at once.
+
+use super::summary::Summary;
+use crate::model::read_json;
+use crate::report;
+use lyceum_core::{Error, Result, Table};
+use lyceum_data::{csv_text, write_atomic};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Which files a run leaves behind; Ludwig's `skip_save_…` flags, turned round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// `description.json`.
+    pub description: bool,
+    /// `training_statistics.json` and the report.
+    pub statistics: bool,
+    /// The model's folder.
+    pub model: bool,
+    /// Predictions.
+    pub predictions: bool,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { description: true, statistics: true, model: true, predictions: true }
+    }
+}
+
+/// Makes `<output>/<experiment>_<model>`, or the first free of `…_0`, `…_1`, ….
+pub(super) fn results_folder(output: &Path, experiment: &str, model: &str) -> Result<PathBuf> {
+    for name in [experiment, model] {
+        if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
+            return Err(Error::invalid(format!("\"{name}\" cannot be part of a folder's name")));
+        }
+    }
+    let io = |path: &Path, e| Error::io(path, "create folder", e);
+    std::fs::create_dir_all(output).map_err(|e| io(output, e))?;
+    let base = format!("{experiment}_{model}");
+    let suffixes = std::iter::once(String::new()).chain((0..100_000).map(|n| format!("_{n}")));
+    for suffix in suffixes {
+        let folder = output.join(format!("{base}{suffix}"));
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(io(&folder, e)),
+        }
+    }
+    Err(Error::invalid(format!("100000 runs called {base} are there already")).in_file(output))
+}
+
+/// Writes JSON for people to read.
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let json =
+        serde_json::to_vec_pretty(value).map_err(|e| Error::internal(format!("cannot write JSON: {e}")))?;
+    write_atomic(path, &json)
+}
+
+/// Fills a folder under a temporary name, then gives it its own.
+pub(super) fn whole_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let part = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    std::fs::create_dir_all(&part).map_err(|e| Error::io(&part, "create folder", e))?;
+    let done = fill(&part)
+        .and_then(|()| std::fs::rename(&part, path).map_err(|e| Error::io(path, "rename folder", e)));
+    if done.is_err() {
+        let _ = std::fs::remove_dir_all(&part);
+    }
+    done
+}
+
+/// Writes predictions as CSV.
+pub(super) fn write_predictions(folder: &Path, table: &Table) -> Result<PathBuf> {
+    let path = folder.join("predictions.csv");
+    write_atomic(&path, csv_text(table)?.as_bytes())?;
+    Ok(path)
+}
+
+const SUMMARY: &str = "report_data.json";
+
+/// Writes the report of a run and the numbers that it is drawn from.
+pub(super) fn write_report(folder: &Path, summary: &Summary) -> Result<PathBuf> {
+    write_json(&folder.join(SUMMARY), summary)?;
+    let path = folder.join("report.html");
+    write_atomic(&path, report::page(summary).as_bytes())?;
+    Ok(path)
+}
+
+/// Draws the report of a results folder (or of the model folder within it) again. The answer is the page's path.
+pub fn visualize(folder: &Path) -> Result<PathBuf> {
+    let above = folder.parent().filter(|p| p.join(SUMMARY).is_file());
+    let folder = if folder.join(SUMMARY).is_file() { folder } else { above.unwrap_or(folder) };
+    let file = folder.join(SUMMARY);
+    if !file.is_file() {
+        let e = Error::not_found("there is no report_data.json").in_file(folder);
+        return Err(e.hint("give the results folder of a training or an experiment"));
+    }
+    let summary: Summary = read_json(&file)?;
+    let path = folder.join("report.html");
+    write_atomic(&path, report::page(&summary).as_bytes())?;
+    Ok(path)
+}

@@ -1,0 +1,14 @@
+//! The verbs: train, evaluate, predict, experiment, visualise, write a first configuration.
+
+mod data;
+mod evaluate;
+mod files;
+mod init;
+pub(crate) mod summary;
+mod train;
+
+pub use data::{DataFiles, Part};
+pub use evaluate::{EvaluateOptions, Evaluated, evaluate, predict};
+pub use files::{Keep, visualize};
+pub use init::init_config;
+pub use train::{ConfigSource, LlmTraining, TrainOptions, Trained, experiment, train};
