@@ -26,10 +26,19 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    Check(crate::cmd::check::Check),
+    Evaluate(crate::cmd::evaluate::Evaluate),
+    Experiment(crate::cmd::experiment::Experiment),
+    #[command(name = "init_config", alias = "init-config")]
+    InitConfig(crate::cmd::init_config::InitConfig),
     Finetune(crate::cmd::finetune::Finetune),
     Keys(crate::cmd::keys::Keys),
     Ls(crate::cmd::ls::Ls),
+    New(crate::cmd::new::New),
+    Predict(crate::cmd::predict::Predict),
     Pull(crate::cmd::pull::Pull),
     Rm(crate::cmd::rm::Rm),
     Show(crate::cmd::show::Show),
+    Train(crate::cmd::train::Train),
+    Visualize(crate::cmd::visualize::Visualize),
 }

@@ -2,13 +2,14 @@
 
 mod cli;
 mod cmd;
+mod ludwig_flags;
 mod ui;
 
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::parse_from(ludwig_flags::spelled_out(std::env::args_os()));
     let ui = ui::Ui::new(&cli.global);
     match cmd::run(cli.command, &ui) {
         Ok(code) => code,

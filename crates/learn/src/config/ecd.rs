@@ -315,17 +315,7 @@ fn optimizer(s: &mut Section<'_>) -> (OptimizerKind, f64) {
         "paged_adam_8bit",
         "paged_adamw_8bit",
     ];
-    let name = match s.peek("type").and_then(Node::as_str) {
-        Some(given)
-            if !names.contains(&given) && !super::keys::of(&format!("optimizer.{given}")).is_empty() =>
-        {
-            let node = s.peek("type");
-            let message = format!("`{given}` is not supported yet");
-            node.iter().for_each(|n| s.issues().unsupported(n, &s.path("type"), message.clone()));
-            "adam"
-        }
-        _ => s.choice("type", "adam", &names, ""),
-    };
+    let name = s.choice("type", "adam", &names, "optimizer.types");
     let decay_default = if name.contains("adamw") { 0.01 } else { 0.0 };
     let weight_decay = s.number("weight_decay", decay_default, 0.0..=1e6);
     let plain = name.trim_start_matches("paged_").trim_end_matches("_8bit");

@@ -15,6 +15,8 @@ pub(super) struct Section<'a> {
     read: Vec<String>,
     rendered: Map<String, Json>,
     issues: &'a Issues,
+    /// Whether it is of a type that is not done here, whose other keys nobody reads.
+    foreign: bool,
 }
 
 impl<'a> Section<'a> {
@@ -29,7 +31,7 @@ impl<'a> Section<'a> {
             }
             is_map
         });
-        Self { node, path, read: Vec::new(), rendered: Map::new(), issues }
+        Self { node, path, read: Vec::new(), rendered: Map::new(), issues, foreign: false }
     }
 
     /// Dotted path of a key of this section.
@@ -171,7 +173,7 @@ impl<'a> Section<'a> {
         value
     }
 
-    fn name<'n>(&self, node: &Node, key: &str, names: &[&'n str], section: &str) -> Option<&'n str> {
+    fn name<'n>(&mut self, node: &Node, key: &str, names: &[&'n str], section: &str) -> Option<&'n str> {
         let Some(given) = node.as_str() else {
             self.wrong(node, key, &format!("one of {}", names.join(", ")));
             return None;
@@ -181,6 +183,7 @@ impl<'a> Section<'a> {
         }
         let known = keys::names(section);
         if known.contains(&given) {
+            self.foreign |= key == "type";
             let message = format!("`{given}` is not supported yet");
             self.issues.unsupported(node, &self.path(key), message);
             self.issues.hint(format!("supported: {}", names.join(", ")));
@@ -206,7 +209,7 @@ impl<'a> Section<'a> {
     /// Names what was not read: a key that Ludwig knows in one of `sections` must have its default or be `harmless`;
     /// any other is unknown.
     pub(super) fn finish(&mut self, sections: &[&str], harmless: &[&str]) {
-        let Some(node) = self.node else { return };
+        let Some(node) = self.node.filter(|_| !self.foreign) else { return };
         for entry in node.entries() {
             let key = entry.key.as_str();
             if self.read.iter().any(|r| r == key) {

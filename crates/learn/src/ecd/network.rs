@@ -286,12 +286,12 @@ fn encoder(
         (InputKind::Category(_, CategoryEncoder::Dense(size)), FittedInput::Category(f)) => {
             let values = f.levels.len() + 1;
             let width = (*size).min(values);
-            let table = p.add(&format!("{name}.embedding"), values, width, 0.5, random);
+            let table = p.add(&format!("{name}.embedding"), values, width, 0.1, random);
             (Encoder::Embed { table }, width)
         }
         (InputKind::Text(_, text), FittedInput::Text(f)) => {
             let width = text.embedding_size;
-            let table = p.add(&format!("{name}.embedding"), f.vocab.len(), width, 0.5, random);
+            let table = p.add(&format!("{name}.embedding"), f.vocab.len(), width, 0.1, random);
             (Encoder::Bag { table, mean: text.mean, dropout: text.dropout }, width)
         }
         _ => return Err(Error::internal(format!("{name}: configuration and preprocessing differ in type"))),
@@ -341,10 +341,10 @@ combiner: {type: concat, num_fc_layers: 2, output_size: 6, activation: tanh}
         let config = Config::parse(CONFIG, None).unwrap();
         let rows: Vec<lyceum_core::Value> = (0..12)
             .map(|i| {
-                let json = serde_json::json!({
-                    "x": (i * 7 % 5) as f64, "k": ["p", "q", "r"][i % 3], "t": ["a b", "b c a", "c"][i % 3],
-                    "b": i % 2 == 0, "c": ["u", "v", "w"][i * 5 % 3], "n": i as f64,
-                });
+                let (k, t, c) =
+                    (["p", "q", "r"][i % 3], ["a b", "b c a", "c"][i % 3], ["u", "v", "w"][i * 5 % 3]);
+                let (x, n) = ((i * 7 % 5) as f64, i as f64);
+                let json = serde_json::json!({ "x": x, "k": k, "t": t, "b": i % 2 == 0, "c": c, "n": n });
                 lyceum_core::Value::from_json(json)
             })
             .collect();

@@ -153,7 +153,7 @@ mod tests {
         let n = parse("a: 1\nb: {c: [x, 'yes', yes], d: 2}\na: 3\n").unwrap();
         assert_eq!(n.to_json().to_string(), r#"{"b":{"c":["x","yes",true],"d":2},"a":3}"#);
         let c = n.get("b").unwrap().entries()[1].clone();
-        assert_eq!((c.key.as_str(), c.line, c.column), ("d", 2, 24));
+        assert_eq!((c.key.as_str(), c.line, c.column), ("d", 2, 25));
     }
 
     #[test]

@@ -1,12 +1,22 @@
 //! One file a verb: its flags, its work, its output.
 
+pub(crate) mod check;
+pub(crate) mod evaluate;
+pub(crate) mod experiment;
 pub(crate) mod finetune;
 mod home;
+pub(crate) mod init_config;
 pub(crate) mod keys;
 pub(crate) mod ls;
+mod model_flags;
+pub(crate) mod new;
+pub(crate) mod predict;
 pub(crate) mod pull;
 pub(crate) mod rm;
+mod run_flags;
 pub(crate) mod show;
+pub(crate) mod train;
+pub(crate) mod visualize;
 
 use crate::cli::Command;
 use crate::ui::Ui;
@@ -16,12 +26,20 @@ use std::process::ExitCode;
 /// Runs one command. The code is 0 unless the command has one of its own (3: a gate has not passed).
 pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
     match command {
+        Command::Check(c) => return c.run(ui),
+        Command::Evaluate(c) => c.run(ui)?,
+        Command::Experiment(c) => c.run(ui)?,
+        Command::InitConfig(c) => c.run(ui)?,
         Command::Finetune(c) => c.run(ui)?,
         Command::Keys(c) => c.run(ui)?,
         Command::Ls(c) => c.run(ui)?,
+        Command::New(c) => c.run(ui)?,
+        Command::Predict(c) => c.run(ui)?,
         Command::Pull(c) => c.run(ui)?,
         Command::Rm(c) => c.run(ui)?,
         Command::Show(c) => c.run(ui)?,
+        Command::Train(c) => c.run(ui)?,
+        Command::Visualize(c) => c.run(ui)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,104 @@
+//! Configurations written for Ludwig: what it accepts is at most unsupported here, what it refuses is refused, old
+//! spellings are read.
+
+mod common;
+
+use common::shared;
+use lyceum_learn::config::{Config, check};
+
+#[test]
+fn verdicts_agree_with_ludwig_s() {
+    let Some(table) = shared("data/ludwig_examples/verdicts.tsv") else { return };
+    for line in std::fs::read_to_string(&table).unwrap().lines().skip(1) {
+        let (file, verdict) = line.split_once('\t').unwrap();
+        let text = std::fs::read_to_string(table.with_file_name(file)).unwrap();
+        let (issues, _) = check(&text);
+        let invalid: Vec<String> = issues
+            .iter()
+            .filter(|i| !i.unsupported)
+            .map(|i| i.to_error(Some(file.as_ref())).to_string())
+            .collect();
+        if verdict == "accept" {
+            assert!(invalid.is_empty(), "{invalid:#?}");
+        } else {
+            assert!(!issues.is_empty(), "{file} is refused by Ludwig");
+        }
+    }
+}
+
+#[test]
+fn old_spellings_are_read() {
+    let yaml = "
+input_features:
+  - {name: a, type: numerical, missing_value_strategy: fill_with_mean}
+  - {name: t, type: text, level: word, encoder: embed, embedding_size: 16, preprocessing: {word_most_common: 50}}
+output_features:
+  - {name: y, type: category, num_fc_layers: 1, fc_output_size: 8}
+training: {epochs: 3, decay: true, decay_rate: 0.9}
+preprocessing:
+  numerical: {normalization: minmax}
+  force_split: true
+  split_probabilities: [0.8, 0.1, 0.1]
+";
+    let yaml = yaml.replace(", missing_value_strategy: fill_with_mean", "").replace(" level: word,", "");
+    let config = Config::parse(&yaml, None).unwrap();
+    let r = &config.rendered;
+    assert_eq!(r["input_features"][0]["type"], "number");
+    assert_eq!(r["input_features"][0]["preprocessing"]["normalization"], "minmax");
+    assert_eq!(r["input_features"][1]["encoder"]["embedding_size"], 16);
+    assert_eq!(r["input_features"][1]["preprocessing"]["most_common"], 50);
+    assert_eq!(r["output_features"][0]["decoder"]["num_fc_layers"], 1);
+    assert_eq!(r["trainer"]["epochs"], 3);
+    assert_eq!(r["trainer"]["learning_rate_scheduler"]["decay"], "exponential");
+    assert_eq!(r["preprocessing"]["split"]["probabilities"][0], 0.8);
+    assert!(
+        config.warnings.iter().any(|w| w.contains("type `numerical` is read as `number`")),
+        "{:?}",
+        config.warnings
+    );
+}
+
+#[test]
+fn what_is_rendered_reads_back_the_same() {
+    let texts = [
+        "model_type: gbm\ntrainer: {n_estimators: 7, early_stop: 3}\n",
+        "model_type: linear\n",
+        "trainer: {optimizer: {type: sgd, momentum: 0.9}, batch_size: auto, early_stop: -1}\ncombiner: {type: concat, dropout: 0.1, num_fc_layers: 2}\n",
+        "defaults: {number: {preprocessing: {normalization: log1p}}}\n",
+    ];
+    for rest in texts {
+        let yaml = format!(
+            "input_features: [{{name: a, type: number}}, {{name: t, type: text}}, {{name: k, type: category, encoder: onehot}}]\noutput_features: [{{name: y, type: number, loss: huber}}, {{name: z, type: category}}]\n{rest}"
+        );
+        let config = Config::parse(&yaml, None).unwrap();
+        let again = Config::parse(&config.rendered.to_string(), None).unwrap();
+        assert_eq!(again.rendered, config.rendered);
+        assert_eq!(
+            (&again.model, &again.inputs, &again.outputs),
+            (&config.model, &config.inputs, &config.outputs)
+        );
+    }
+}
+
+#[test]
+fn a_language_model_s_sections_are_checked() {
+    let yaml = "
+model_type: llm
+base_model: smollm2-135m-instruct
+input_features: [{name: ticket, type: text}]
+output_features: [{name: answer, type: text}]
+prompt: {template: 'Sort this: {ticket}'}
+adapter: {type: lora, r: 4}
+trainer: {type: finetune, epochs: 2, learning_rate: 2e-4}
+";
+    let config = Config::parse(yaml, None).unwrap();
+    let lyceum_learn::config::ModelConfig::Llm(llm) = &config.model else { panic!() };
+    let adapter = llm.adapter.as_ref().unwrap();
+    assert_eq!((adapter.r, adapter.alpha, llm.trainer.epochs), (4, 8.0, 2));
+    let refused =
+        |from: &str, to: &str| Config::parse(&yaml.replace(from, to), None).unwrap_err().to_string();
+    assert!(refused("{ticket}'", "{answer}'").contains("the template holds the answer"));
+    assert!(refused("type: finetune, ", "").contains("an adapter needs `trainer.type: finetune`"));
+    assert!(refused("type: lora", "type: ia3").contains("adapter `ia3` is not supported yet"));
+    assert!(refused("base_model: smollm2-135m-instruct", "").contains("needs a `base_model`"));
+}

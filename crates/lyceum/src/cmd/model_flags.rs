@@ -1,0 +1,84 @@
+//! Flags that `evaluate` and `predict` share, by Ludwig's names.
+
+use super::run_flags::{IgnoredFlags, fit_context, metric_lines};
+use crate::ui::Ui;
+use clap::{Args, ValueEnum};
+use lyceum_core::{FitContext, Result};
+use lyceum_learn::{EvaluateOptions, Evaluated, Part};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// Which model, on what.
+#[derive(Args)]
+pub(crate) struct ModelFlags {
+    /// Folder of the model
+    #[arg(long = "model_path", alias = "model-path", short = 'm', value_name = "DIR")]
+    model_path: PathBuf,
+    /// Table (CSV, TSV or JSON Lines)
+    #[arg(long, value_name = "FILE")]
+    dataset: PathBuf,
+    /// Which rows, divided as in training
+    #[arg(long, short = 's', value_enum, default_value_t = SplitName::Full)]
+    split: SplitName,
+    /// Folder that files are written to (also -od)
+    #[arg(
+        long = "output_directory",
+        alias = "output-directory",
+        value_name = "DIR",
+        default_value = "results"
+    )]
+    output_directory: PathBuf,
+    /// Write no files
+    #[arg(long = "skip_save_predictions")]
+    skip_save_predictions: bool,
+    /// Taken for Ludwig's sake
+    #[arg(long = "batch_size", hide = true)]
+    batch_size: Option<usize>,
+    #[command(flatten)]
+    ignored: IgnoredFlags,
+}
+
+/// Parts of a table.
+#[derive(Clone, Copy, ValueEnum)]
+enum SplitName {
+    Training,
+    Validation,
+    Test,
+    Full,
+}
+
+impl ModelFlags {
+    pub(crate) fn run(
+        self,
+        ui: &Ui,
+        verb: fn(&EvaluateOptions, &FitContext) -> Result<Evaluated>,
+    ) -> Result<()> {
+        let part = match self.split {
+            SplitName::Training => Part::Training,
+            SplitName::Validation => Part::Validation,
+            SplitName::Test => Part::Test,
+            SplitName::Full => Part::Full,
+        };
+        let options = EvaluateOptions {
+            model_path: self.model_path,
+            dataset: self.dataset,
+            part,
+            output_directory: (!self.skip_save_predictions).then_some(self.output_directory),
+        };
+        let done = ui.block_on(|cx| {
+            let fit = fit_context(cx, ui, 42, None);
+            async move { verb(&options, &fit) }
+        })?;
+        ui.result(&done, show)
+    }
+}
+
+fn show(e: &Evaluated) -> String {
+    let mut out = metric_lines(&e.metrics, &BTreeMap::new(), &format!("{} rows", e.rows));
+    if let Some(path) = &e.predictions_path {
+        let _ = writeln!(out, "{} predictions in {}", e.rows, path.display());
+    }
+    let _ = writeln!(out, "{:.2} s", e.seconds);
+    out
+}

@@ -1,0 +1,19 @@
+//! `lyceum predict`: a model's predictions for a table.
+
+use super::model_flags::ModelFlags;
+use crate::ui::Ui;
+use clap::Args;
+use lyceum_core::Result;
+
+/// Predict every row of a table with a trained model
+#[derive(Args)]
+pub(crate) struct Predict {
+    #[command(flatten)]
+    flags: ModelFlags,
+}
+
+impl Predict {
+    pub(crate) fn run(self, ui: &Ui) -> Result<()> {
+        self.flags.run(ui, lyceum_learn::predict)
+    }
+}
