@@ -177,12 +177,17 @@ fn feature(top: &mut Section<'_>, key: &str, kinds: &[&str]) -> Option<(String, 
     }
     let column = s.text("column").unwrap_or(name);
     s.choice("type", "text", kinds, if key == "input_features" { "input.types" } else { "output.types" });
+    if key == "output_features" {
+        s.section("decoder", |s| {
+            s.choice("type", "text_extractor", &["text_extractor", "category_extractor"], "");
+        });
+    }
     let limit = s.section("preprocessing", |s| {
         let limit = s.take("max_sequence_length").is_some().then(|| s.count("max_sequence_length", 256, 1));
         s.finish(&["input.text.preprocessing", "output.text.preprocessing"], &["tokenizer"]);
         limit
     });
-    s.finish(&["input.text", "llm.output.text", "llm.output.category"], &["encoder", "decoder", "loss"]);
+    s.finish(&["input.text", "llm.output.text", "llm.output.category"], &["encoder", "loss"]);
     Some((column, limit))
 }
 
