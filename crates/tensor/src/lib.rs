@@ -10,6 +10,7 @@ mod dequant;
 mod format;
 mod gemm;
 pub mod gguf;
+pub mod kernels;
 mod matrix;
 mod pickle;
 mod pool;

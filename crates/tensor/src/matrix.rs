@@ -83,7 +83,10 @@ impl Matrix {
             self.rows,
             self.cols
         );
-        dequantize(self.format, bytes.unwrap_or_default(), out);
+        let bytes = bytes.unwrap_or_default();
+        if !crate::kernels::widen(self.format, bytes, out) {
+            dequantize(self.format, bytes, out);
+        }
     }
 
     /// All numbers as f32, for small matrices and tests.

@@ -1,0 +1,181 @@
+//! One block: h += Wo attention(norm h), then h += Wdown(silu(Wgate norm h) * Wup norm h).
+
+use super::scratch::Scratch;
+use super::{Batch, QKV, add_bias, add_low_rank};
+use lyceum_models::{DecoderSpec, LayerWeights, Module, Projection};
+use lyceum_tensor::kernels::{self, Activations, BLOCK, CacheLayer, Packed, Target};
+use lyceum_tensor::{Matrix, Pool};
+use std::cell::RefCell;
+
+pub(super) struct Block {
+    attn_norm: Vec<f32>,
+    mlp_norm: Vec<f32>,
+    /// In the order of [`Projection::ALL`].
+    packed: [Packed; 7],
+    biases: [Option<Vec<f32>>; 7],
+    q_norm: Option<Vec<f32>>,
+    k_norm: Option<Vec<f32>>,
+    window: Option<usize>,
+}
+
+thread_local! {
+    static SCORES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Block {
+    pub(super) fn new(w: &LayerWeights, window: Option<usize>, pack: &dyn Fn(&Matrix) -> Packed) -> Self {
+        Self {
+            attn_norm: w.attn_norm.clone(),
+            mlp_norm: w.mlp_norm.clone(),
+            packed: Projection::ALL.map(|p| pack(w.projection(p))),
+            biases: Projection::ALL.map(|p| w.biases.get(p).map(<[f32]>::to_vec)),
+            q_norm: w.q_norm.clone(),
+            k_norm: w.k_norm.clone(),
+            window,
+        }
+    }
+
+    pub(super) fn packed_bytes(&self) -> usize {
+        self.packed.iter().map(Packed::extra_bytes).sum()
+    }
+
+    pub(super) fn attention(
+        &self,
+        pool: &Pool,
+        spec: &DecoderSpec,
+        l: usize,
+        layer: &mut CacheLayer,
+        batch: &Batch,
+        s: &mut Scratch,
+    ) {
+        self.norm_in(pool, spec, &self.attn_norm, &s.hidden, &mut s.input);
+        let [q, k, v, o, ..] = &self.packed;
+        prepare(pool, &mut s.input, &[q, k, v]);
+        let mut targets = [
+            Target { weights: q, out: &mut s.q },
+            Target { weights: k, out: &mut s.k },
+            Target { weights: v, out: &mut s.v },
+        ];
+        kernels::product(pool, &s.input, &mut targets);
+        let outs = [&mut s.q, &mut s.k, &mut s.v];
+        for (p, out) in QKV.into_iter().zip(outs) {
+            let width = p.shape(spec).0;
+            add_low_rank(pool, batch, Module::Layer(l, p), (s.input.values(), spec.hidden), (out, width));
+            add_bias(self.biases.get(p as usize).and_then(Option::as_ref), out);
+        }
+        self.rotate(pool, spec, s);
+        store(batch, spec, layer, &s.k, &s.v);
+        self.attend(pool, spec, layer, batch, &s.q, &mut s.input);
+        prepare(pool, &mut s.input, &[o]);
+        kernels::product(pool, &s.input, &mut [Target { weights: o, out: &mut s.delta }]);
+        self.finish(pool, spec, (l, Projection::O), batch, &s.input, &mut s.delta);
+        kernels::add(&mut s.hidden, &s.delta);
+    }
+
+    pub(super) fn mlp(&self, pool: &Pool, spec: &DecoderSpec, l: usize, batch: &Batch, s: &mut Scratch) {
+        self.norm_in(pool, spec, &self.mlp_norm, &s.hidden, &mut s.input);
+        let [.., gate, up, down] = &self.packed;
+        prepare(pool, &mut s.input, &[gate, up]);
+        s.inner.reset(batch.rows.len(), spec.intermediate);
+        let mut targets =
+            [Target { weights: gate, out: s.inner.rows_mut() }, Target { weights: up, out: &mut s.up }];
+        kernels::product(pool, &s.input, &mut targets);
+        self.finish(pool, spec, (l, Projection::Gate), batch, &s.input, s.inner.rows_mut());
+        self.finish(pool, spec, (l, Projection::Up), batch, &s.input, &mut s.up);
+        let width = spec.intermediate;
+        let up_rows = &s.up;
+        kernels::chunks(pool, s.inner.rows_mut(), width, |r, gate| {
+            kernels::silu_times(gate, up_rows.get(r * width..(r + 1) * width).unwrap_or_default());
+        });
+        prepare(pool, &mut s.inner, &[down]);
+        kernels::product(pool, &s.inner, &mut [Target { weights: down, out: &mut s.delta }]);
+        self.finish(pool, spec, (l, Projection::Down), batch, &s.inner, &mut s.delta);
+        kernels::add(&mut s.hidden, &s.delta);
+    }
+
+    /// What adapters and the bias add to a projection.
+    fn finish(
+        &self,
+        pool: &Pool,
+        spec: &DecoderSpec,
+        (l, p): (usize, Projection),
+        batch: &Batch,
+        input: &Activations,
+        out: &mut [f32],
+    ) {
+        let (outputs, inputs) = p.shape(spec);
+        add_low_rank(pool, batch, Module::Layer(l, p), (input.values(), inputs), (out, outputs));
+        add_bias(self.biases.get(p as usize).and_then(Option::as_ref), out);
+    }
+
+    fn norm_in(&self, pool: &Pool, spec: &DecoderSpec, w: &[f32], hidden: &[f32], input: &mut Activations) {
+        let width = spec.hidden;
+        input.reset(hidden.len() / width, width);
+        kernels::chunks(pool, input.rows_mut(), width, |r, out| {
+            kernels::rms_norm(hidden.get(r * width..(r + 1) * width).unwrap_or_default(), w, spec.norm_eps, out);
+        });
+    }
+
+    /// Norms of the heads where the model has them, rotation, and the scale of the scores on q.
+    fn rotate(&self, pool: &Pool, spec: &DecoderSpec, s: &mut Scratch) {
+        let dim = spec.attention.head_dim;
+        let half = spec.rope.dim / 2;
+        let (cos, sin) = (&s.cos, &s.sin);
+        let scale = 1.0 / (dim as f32).sqrt();
+        let turn = |row: usize, x: &mut [f32], norm: Option<&Vec<f32>>| {
+            if let Some(w) = norm {
+                for head in x.chunks_exact_mut(dim) {
+                    let copy = head.to_vec();
+                    kernels::rms_norm(&copy, w, spec.norm_eps, head);
+                }
+            }
+            let angles = row * half..(row + 1) * half;
+            let (cos, sin) = (cos.get(angles.clone()), sin.get(angles));
+            kernels::rotate_halves(x, dim, cos.unwrap_or_default(), sin.unwrap_or_default());
+        };
+        kernels::chunks(pool, &mut s.q, spec.q_dim(), |row, q| {
+            turn(row, q, self.q_norm.as_ref());
+            q.iter_mut().for_each(|x| *x *= scale);
+        });
+        kernels::chunks(pool, &mut s.k, spec.kv_dim(), |row, k| turn(row, k, self.k_norm.as_ref()));
+    }
+
+    fn attend(
+        &self,
+        pool: &Pool,
+        spec: &DecoderSpec,
+        layer: &CacheLayer,
+        batch: &Batch,
+        q: &[f32],
+        out: &mut Activations,
+    ) {
+        let heads = spec.attention.kv_heads;
+        let width = spec.group() * spec.attention.head_dim;
+        out.reset(batch.rows.len(), spec.q_dim());
+        kernels::chunks(pool, out.rows_mut(), width, |i, out| {
+            let Some(row) = batch.rows.get(i / heads) else { return };
+            let table = batch.tables.get(row.table).map(Vec::as_slice).unwrap_or_default();
+            let end = row.position + 1;
+            let start = self.window.map_or(0, |w| end.saturating_sub(w));
+            let q = q.get(i * width..(i + 1) * width).unwrap_or_default();
+            SCORES.with_borrow_mut(|scores| kernels::attend(layer, i % heads, table, start..end, q, scores, out));
+        });
+    }
+}
+
+/// Rounds an input if any of its products wants that.
+fn prepare(pool: &Pool, input: &mut Activations, weights: &[&Packed]) {
+    if weights.iter().any(|w| w.wants_quantised()) {
+        input.quantise(pool);
+    }
+}
+
+fn store(batch: &Batch, spec: &DecoderSpec, layer: &mut CacheLayer, k: &[f32], v: &[f32]) {
+    let width = spec.kv_dim();
+    for ((row, k), v) in batch.rows.iter().zip(k.chunks_exact(width)).zip(v.chunks_exact(width)) {
+        let table = batch.tables.get(row.table).map(Vec::as_slice).unwrap_or_default();
+        if let Some(block) = table.get(row.position / BLOCK) {
+            layer.write(*block, row.position % BLOCK, k, v);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Working memory of a forward pass, kept between passes.
+
+use lyceum_models::DecoderSpec;
+use lyceum_tensor::kernels::Activations;
+
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// The residual stream, `[rows, hidden]`.
+    pub(super) hidden: Vec<f32>,
+    /// Normed hidden states, or the attention's output.
+    pub(super) input: Activations,
+    /// Inside the MLP, `[rows, intermediate]`.
+    pub(super) inner: Activations,
+    pub(super) q: Vec<f32>,
+    pub(super) k: Vec<f32>,
+    pub(super) v: Vec<f32>,
+    pub(super) up: Vec<f32>,
+    /// What a half-block adds to the residual stream.
+    pub(super) delta: Vec<f32>,
+    pub(super) cos: Vec<f32>,
+    pub(super) sin: Vec<f32>,
+    pub(super) logits: Vec<f32>,
+}
+
+impl Scratch {
+    /// Room for `n` rows.
+    pub(super) fn begin(&mut self, n: usize, spec: &DecoderSpec) {
+        self.hidden.resize(n * spec.hidden, 0.0);
+        self.q.resize(n * spec.q_dim(), 0.0);
+        self.k.resize(n * spec.kv_dim(), 0.0);
+        self.v.resize(n * spec.kv_dim(), 0.0);
+        self.up.resize(n * spec.intermediate, 0.0);
+        self.delta.resize(n * spec.hidden, 0.0);
+    }
+}

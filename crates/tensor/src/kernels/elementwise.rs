@@ -1,0 +1,179 @@
+//! What runs once an element: norms, activations, softmax, rotation. f32 throughout.
+
+#![allow(clippy::indexing_slicing, reason = "lanes of arrays of a constant size")]
+
+use super::twice;
+
+const LANES: usize = 16;
+
+/// e^x with a relative error under 3e-7, by 2^n times a polynomial of the rest; 0 below -87, finite above 88.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0;
+    let x = x.clamp(-87.0, 88.0);
+    let t = x * std::f32::consts::LOG2_E + ROUND;
+    let n = t - ROUND;
+    let r = (x - n * 0.693_359_4) - n * -2.121_944_4e-4;
+    let p = 1.0 / 720.0;
+    let p = p * r + 1.0 / 120.0;
+    let p = p * r + 1.0 / 24.0;
+    let p = p * r + 1.0 / 6.0;
+    let p = p * r + 0.5;
+    let p = p * r + 1.0;
+    let p = p * r + 1.0;
+    let power = (t.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32 - 127) << 23;
+    f32::from_bits(power as u32) * p
+}
+
+#[inline(always)]
+fn sum_of(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for c in chunks {
+        for i in 0..LANES {
+            lanes[i] += f(c[i]);
+        }
+    }
+    lanes.iter().sum::<f32>() + rest.iter().map(|x| f(*x)).sum::<f32>()
+}
+
+#[inline(always)]
+fn max_of(x: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for c in chunks {
+        for i in 0..LANES {
+            lanes[i] = if c[i] > lanes[i] { c[i] } else { lanes[i] };
+        }
+    }
+    lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+twice! {
+    /// The largest number; minus infinity of none.
+    pub fn max(x: &[f32]) -> f32 {
+        max_of(x)
+    }
+}
+
+twice! {
+    /// `out = w · x / sqrt(mean(x²) + eps)`.
+    pub fn rms_norm(x: &[f32], w: &[f32], eps: f32, out: &mut [f32]) {
+        let mean = sum_of(x, |x| x * x) / x.len() as f32;
+        let scale = 1.0 / (mean + eps).sqrt();
+        for ((o, x), w) in out.iter_mut().zip(x).zip(w) {
+            *o = x * scale * w;
+        }
+    }
+}
+
+twice! {
+    /// `out += x`.
+    pub fn add(out: &mut [f32], x: &[f32]) {
+        for (o, x) in out.iter_mut().zip(x) {
+            *o += x;
+        }
+    }
+}
+
+twice! {
+    /// `out += s · x`.
+    pub fn add_scaled(out: &mut [f32], s: f32, x: &[f32]) {
+        for (o, x) in out.iter_mut().zip(x) {
+            *o += s * x;
+        }
+    }
+}
+
+twice! {
+    /// `gate = silu(gate) · up`, with silu(x) = x / (1 + e^-x).
+    pub fn silu_times(gate: &mut [f32], up: &[f32]) {
+        for (g, u) in gate.iter_mut().zip(up) {
+            *g = *g / (1.0 + exp(-*g)) * u;
+        }
+    }
+}
+
+twice! {
+    /// `x = e^(x - shift)`; their sum is returned.
+    pub fn exp_all(x: &mut [f32], shift: f32) -> f32 {
+        for x in x.iter_mut() {
+            *x = exp(*x - shift);
+        }
+        sum_of(x, |x| x)
+    }
+}
+
+/// `x = softmax(x)`; minus infinity becomes 0.
+pub fn softmax(x: &mut [f32]) {
+    let most = max(x);
+    if most == f32::NEG_INFINITY {
+        return;
+    }
+    let sum = exp_all(x, most);
+    scale(x, 1.0 / sum);
+}
+
+twice! {
+    /// `x *= s`.
+    fn scale(x: &mut [f32], s: f32) {
+        for x in x.iter_mut() {
+            *x *= s;
+        }
+    }
+}
+
+twice! {
+    /// ln Σ e^x.
+    pub fn log_sum_exp(x: &[f32]) -> f32 {
+        let most = max_of(x);
+        most + sum_of(x, |x| exp(x - most)).ln()
+    }
+}
+
+/// Index of the largest number, the lowest of equals; 0 of none.
+pub fn argmax(x: &[f32]) -> usize {
+    let most = max(x);
+    x.iter().position(|x| *x >= most).unwrap_or(0)
+}
+
+twice! {
+    /// Rotates pairs of split halves: with halves (a, b), (a cos - b sin, b cos + a sin). `x` holds heads of `head`
+    /// numbers, of which the first `2 · cos.len()` are rotated.
+    pub fn rotate_halves(x: &mut [f32], head: usize, cos: &[f32], sin: &[f32]) {
+        for x in x.chunks_exact_mut(head) {
+            let (a, b) = x.split_at_mut(cos.len());
+            for (((a, b), cos), sin) in a.iter_mut().zip(b).zip(cos).zip(sin) {
+                let (u, v) = (*a, *b);
+                *a = u * cos - v * sin;
+                *b = v * cos + u * sin;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_close_everywhere() {
+        for i in -8700..8800 {
+            let x = i as f32 / 100.0;
+            let (got, want) = (f64::from(exp(x)), f64::from(x).exp());
+            assert!((got - want).abs() <= 3e-7 * want, "{x}: {got} is not {want}");
+        }
+        assert!(exp(f32::NEG_INFINITY) < 1e-37 && exp(200.0).is_finite());
+    }
+
+    #[test]
+    fn softmax_and_its_logarithm_agree() {
+        let x: Vec<f32> = (0..1001).map(|i| ((i * 37) % 101) as f32 / 7.0).collect();
+        let mut p = x.clone();
+        softmax(&mut p);
+        assert!((p.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        let z = log_sum_exp(&x);
+        assert!((p[3].ln() - (x[3] - z)).abs() < 1e-4);
+        assert_eq!(argmax(&x), x.iter().position(|v| *v == max(&x)).unwrap());
+    }
+}

@@ -1,0 +1,77 @@
+//! Kernels: what costs the time, each with a scalar definition and a faster twin chosen at run time.
+//! `LYCEUM_CPU=scalar` (or `avx2`) forces a level; a level that the processor lacks is never taken.
+
+mod activations;
+mod attention;
+mod elementwise;
+mod float;
+mod four;
+mod eight;
+mod packed;
+mod parallel;
+mod product;
+mod widen;
+
+pub use activations::{Activations, Quantised};
+pub use attention::{BLOCK, Cache, CacheLayer, attend};
+pub use elementwise::{
+    add, add_scaled, argmax, exp_all, log_sum_exp, max, rms_norm, rotate_halves, silu_times, softmax,
+};
+pub use float::dot;
+pub use packed::Packed;
+pub use parallel::chunks;
+pub use product::{Target, low_rank, product};
+pub(crate) use widen::widen;
+
+use std::sync::OnceLock;
+
+/// What the processor can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Plain Rust.
+    Scalar,
+    /// AVX2, FMA and F16C.
+    Avx2,
+}
+
+/// The level in use, decided once.
+pub fn level() -> Level {
+    static LEVEL: OnceLock<Level> = OnceLock::new();
+    *LEVEL.get_or_init(|| {
+        let forced = std::env::var("LYCEUM_CPU").ok();
+        if forced.as_deref() == Some("scalar") { Level::Scalar } else { best() }
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+fn best() -> Level {
+    let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+    if has { Level::Avx2 } else { Level::Scalar }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn best() -> Level {
+    Level::Scalar
+}
+
+/// One plain function compiled twice: for any processor, and for AVX2 so that the compiler uses its wide registers.
+/// The body is the scalar definition; both give the same numbers.
+macro_rules! twice {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+        $(#[$meta])*
+        $vis fn $name($($arg: $ty),*) $(-> $ret)? {
+            #[inline(always)]
+            fn plain($($arg: $ty),*) $(-> $ret)? $body
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,f16c")]
+            fn wide($($arg: $ty),*) $(-> $ret)? { plain($($arg),*) }
+            #[cfg(target_arch = "x86_64")]
+            if $crate::kernels::level() >= $crate::kernels::Level::Avx2 {
+                // SAFETY: the level says that the processor has these features.
+                return unsafe { wide($($arg),*) };
+            }
+            plain($($arg),*)
+        }
+    };
+}
+pub(crate) use twice;
