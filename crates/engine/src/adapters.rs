@@ -37,7 +37,11 @@ impl Prepared {
             generation: lora.generation.clone(),
             rank: lora.rank(),
             modules: lora.modules.len(),
-            bytes: lora.modules.iter().map(|m| 4 * (m.a.rows() * m.a.cols() + m.b.rows() * m.b.cols()) as u64).sum(),
+            bytes: lora
+                .modules
+                .iter()
+                .map(|m| 4 * (m.a.rows() * m.a.cols() + m.b.rows() * m.b.cols()) as u64)
+                .sum(),
         };
         let widen = |m: &peft::LoraModule| Factors { a: m.a.to_f32(), b: m.b.to_f32(), scale: m.scale };
         let modules = lora.modules.iter().map(|m| (m.module, widen(m))).collect();
@@ -67,7 +71,11 @@ impl Registry {
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
         loaded.get(name).cloned().ok_or_else(|| {
             let known: Vec<&str> = loaded.keys().map(String::as_str).collect();
-            let list = if known.is_empty() { "none is loaded".into() } else { format!("loaded: {}", known.join(", ")) };
+            let list = if known.is_empty() {
+                "none is loaded".into()
+            } else {
+                format!("loaded: {}", known.join(", "))
+            };
             Error::not_found(format!("no adapter `{name}`")).did_you_mean(name, known).hint(list)
         })
     }
@@ -76,7 +84,10 @@ impl Registry {
         let AdapterSource::Folder(folder) = source;
         let prepared = Prepared::new(name, &peft::read(folder, &self.spec)?);
         let info = prepared.info.clone();
-        self.loaded.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), Arc::new(prepared));
+        self.loaded
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_string(), Arc::new(prepared));
         Ok(info)
     }
 }

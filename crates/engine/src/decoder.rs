@@ -20,7 +20,7 @@ const HEAD_ROWS: usize = 16;
 /// How products are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
-    /// Inputs of quantised weights are rounded to 8 bits; the cache is half precision.
+    /// Inputs of quantised weights become whole numbers of 15 bits; the cache is half precision.
     #[default]
     Fast,
     /// f32 everywhere: slow, for comparisons.
@@ -77,7 +77,8 @@ impl Decoder {
     /// Packs the weights for the kernels.
     pub fn new(spec: DecoderSpec, weights: &DecoderWeights, precision: Precision) -> Self {
         let pack = |m: &Matrix| if precision == Precision::Exact { Packed::exact(m) } else { Packed::new(m) };
-        let blocks = weights.layers.iter().enumerate().map(|(l, w)| Block::new(w, spec.window(l), &pack)).collect();
+        let blocks =
+            weights.layers.iter().enumerate().map(|(l, w)| Block::new(w, spec.window(l), &pack)).collect();
         Self {
             embed: weights.embed.clone(),
             blocks,
@@ -101,7 +102,13 @@ impl Decoder {
 
     /// Computes all rows, writes their keys and values into the cache, and hands the logits of the wanted rows to
     /// `take(which of the wanted, logits)`.
-    pub fn forward(&mut self, pool: &Pool, cache: &mut Cache, batch: &Batch, mut take: impl FnMut(usize, &mut [f32])) {
+    pub fn forward(
+        &mut self,
+        pool: &Pool,
+        cache: &mut Cache,
+        batch: &Batch,
+        mut take: impl FnMut(usize, &mut [f32]),
+    ) {
         let n = batch.rows.len();
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.begin(n, &self.spec);
@@ -134,8 +141,11 @@ impl Decoder {
         scratch.cos.clear();
         scratch.sin.clear();
         let varies = self.spec.rope.depends_on_length();
-        let of_length: Vec<Frequencies> =
-            if varies { batch.lengths.iter().map(|n| self.spec.rope.frequencies(*n)).collect() } else { Vec::new() };
+        let of_length: Vec<Frequencies> = if varies {
+            batch.lengths.iter().map(|n| self.spec.rope.frequencies(*n)).collect()
+        } else {
+            Vec::new()
+        };
         for row in &batch.rows {
             let f = of_length.get(row.table).unwrap_or(&self.frequencies);
             for w in &f.inv_freq {
@@ -163,7 +173,8 @@ impl Decoder {
             let segment = batch.segments.iter().find(|s| s.rows.contains(row));
             let Some(f) = segment.and_then(|s| s.adapter.factors(Module::Head)) else { continue };
             let x = scratch.input.values().get(i * hidden..(i + 1) * hidden).unwrap_or_default();
-            let out = scratch.logits.get_mut(i * self.spec.vocab..(i + 1) * self.spec.vocab).unwrap_or_default();
+            let out =
+                scratch.logits.get_mut(i * self.spec.vocab..(i + 1) * self.spec.vocab).unwrap_or_default();
             kernels::low_rank(pool, x, hidden, (&f.a, &f.b), f.scale, out);
         }
     }

@@ -21,7 +21,11 @@ pub(crate) struct Emitted {
 
 impl Emitter {
     pub(crate) fn new(stops: Vec<String>) -> Self {
-        Self { stops: stops.into_iter().filter(|s| !s.is_empty()).collect(), partial: Vec::new(), held: String::new() }
+        Self {
+            stops: stops.into_iter().filter(|s| !s.is_empty()).collect(),
+            partial: Vec::new(),
+            held: String::new(),
+        }
     }
 
     /// Takes the bytes of a token.

@@ -11,7 +11,8 @@ use crate::stats::Stats;
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt};
 use lyceum_core::{
-    Adapters, Engine, EngineStats, Error, ErrorKind, GenerateRequest, ModelInfo, Prompt, Result, TextCodec, TokenStream,
+    Adapters, Engine, EngineStats, Error, ErrorKind, GenerateRequest, ModelInfo, Prompt, Result, TextCodec,
+    TokenStream,
 };
 use lyceum_models::{DecoderSpec, Loaded, Text};
 use lyceum_tensor::Pool;
@@ -116,11 +117,15 @@ impl LanguageModel {
         }
         let size = self.info.vocab_size;
         if let Some(id) = ids.iter().find(|id| **id as usize >= size) {
-            return Err(Error::invalid(format!("token {id} does not exist; the vocabulary has {size}")).at_key("prompt"));
+            return Err(Error::invalid(format!("token {id} does not exist; the vocabulary has {size}"))
+                .at_key("prompt"));
         }
         let context = self.info.context_length;
         if ids.len() >= context {
-            let m = format!("the prompt has {} tokens, the model's context {context}; at least one must be left", ids.len());
+            let m = format!(
+                "the prompt has {} tokens, the model's context {context}; at least one must be left",
+                ids.len()
+            );
             return Err(Error::invalid(m).with_code("context_length_exceeded").hint("shorten the prompt"));
         }
         Ok(ids)
@@ -185,7 +190,8 @@ impl Engine for LanguageModel {
             prompt_logprobs: request.prompt_logprobs,
         };
         self.submit(Sequence::new(tokens, adapter, request.deadline, Kind::Generate(Box::new(generation))))?;
-        let next = |mut r: tokio::sync::mpsc::UnboundedReceiver<_>| async move { r.recv().await.map(|e| (e, r)) };
+        let next =
+            |mut r: tokio::sync::mpsc::UnboundedReceiver<_>| async move { r.recv().await.map(|e| (e, r)) };
         Ok(stream::unfold(receiver, next).boxed())
     }
 

@@ -31,7 +31,8 @@ impl Sampler {
     /// Whether the choice is the plain maximum of the raw logits.
     pub fn is_plain_greedy(&self) -> bool {
         let s = &self.sampling;
-        let penalties = s.repetition_penalty != 1.0 || s.frequency_penalty != 0.0 || s.presence_penalty != 0.0;
+        let penalties =
+            s.repetition_penalty != 1.0 || s.frequency_penalty != 0.0 || s.presence_penalty != 0.0;
         s.temperature == 0.0 && !penalties && s.logit_bias.is_empty()
     }
 
@@ -168,9 +169,14 @@ impl Candidates {
     /// Keeps those whose surprise is closest to the entropy until their mass reaches p (Meister et al. 2023).
     pub fn typical(&mut self, p: f32) {
         let z = kernels::log_sum_exp(&self.logits);
-        let entropy: f32 = self.logits.iter().map(|l| -(l - z) * (l - z).exp()).filter(|h| h.is_finite()).sum();
-        let mut order: Vec<(f32, f32)> =
-            self.logits.iter().map(|l| ((-(l - z) - entropy).abs(), *l)).filter(|(s, _)| s.is_finite()).collect();
+        let entropy: f32 =
+            self.logits.iter().map(|l| -(l - z) * (l - z).exp()).filter(|h| h.is_finite()).sum();
+        let mut order: Vec<(f32, f32)> = self
+            .logits
+            .iter()
+            .map(|l| ((-(l - z) - entropy).abs(), *l))
+            .filter(|(s, _)| s.is_finite())
+            .collect();
         order.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut mass = 0.0;
         let crossing = order.iter().find(|(_, l)| {

@@ -59,7 +59,9 @@ impl Scheduler {
             match self.inbox.try_recv() {
                 Ok(sequence) => self.waiting.push_back(sequence),
                 Err(TryRecvError::Empty) => return true,
-                Err(TryRecvError::Disconnected) => return !(self.waiting.is_empty() && self.running.is_empty()),
+                Err(TryRecvError::Disconnected) => {
+                    return !(self.waiting.is_empty() && self.running.is_empty());
+                }
             }
         }
     }
@@ -68,7 +70,8 @@ impl Scheduler {
     fn drop_unwanted(&mut self) {
         let now = Instant::now();
         let late = |s: &Sequence| s.deadline.is_some_and(|d| d <= now);
-        let (mut running, mut waiting) = (std::mem::take(&mut self.running), std::mem::take(&mut self.waiting));
+        let (mut running, mut waiting) =
+            (std::mem::take(&mut self.running), std::mem::take(&mut self.waiting));
         running.retain_mut(|s| {
             let stays = !s.is_abandoned() && !late(s);
             if !stays {

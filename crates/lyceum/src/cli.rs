@@ -32,6 +32,11 @@ pub(crate) enum Command {
     #[command(name = "init_config", alias = "init-config")]
     InitConfig(crate::cmd::init_config::InitConfig),
     Finetune(crate::cmd::finetune::Finetune),
+    Tokenize(crate::cmd::tokenize::Tokenize),
+    Perplexity(crate::cmd::perplexity::Perplexity),
+    Generate(crate::cmd::generate::Generate),
+    Chat(crate::cmd::chat::Chat),
+    Bench(crate::cmd::bench::Bench),
     Keys(crate::cmd::keys::Keys),
     Ls(crate::cmd::ls::Ls),
     New(crate::cmd::new::New),

@@ -112,7 +112,12 @@ impl Block {
         let width = spec.hidden;
         input.reset(hidden.len() / width, width);
         kernels::chunks(pool, input.rows_mut(), width, |r, out| {
-            kernels::rms_norm(hidden.get(r * width..(r + 1) * width).unwrap_or_default(), w, spec.norm_eps, out);
+            kernels::rms_norm(
+                hidden.get(r * width..(r + 1) * width).unwrap_or_default(),
+                w,
+                spec.norm_eps,
+                out,
+            );
         });
     }
 
@@ -158,7 +163,9 @@ impl Block {
             let end = row.position + 1;
             let start = self.window.map_or(0, |w| end.saturating_sub(w));
             let q = q.get(i * width..(i + 1) * width).unwrap_or_default();
-            SCORES.with_borrow_mut(|scores| kernels::attend(layer, i % heads, table, start..end, q, scores, out));
+            SCORES.with_borrow_mut(|scores| {
+                kernels::attend(layer, i % heads, table, start..end, q, scores, out)
+            });
         });
     }
 }

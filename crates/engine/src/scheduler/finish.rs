@@ -2,9 +2,9 @@
 
 use super::Scheduler;
 use crate::request::{Chosen, Generation, Kind, Sequence};
+use lyceum_core::TextCodec;
 use lyceum_core::{Error, Finish, GenerateEvent, LogProb, TokenEvent, Usage};
 use lyceum_models::Text;
-use lyceum_core::TextCodec;
 use lyceum_tensor::kernels;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -115,7 +115,8 @@ fn generate(s: &mut Sequence, text: &Text, context: usize) -> Next {
     let id = chosen.id;
     let event = |text: String, c: &Chosen| TokenEvent { id, text, logprob: c.logprob, top: c.top.clone() };
     let generated = s.tokens.len() - s.prompt;
-    let usage = |completion_tokens| Usage { prompt_tokens: s.prompt, cached_tokens: s.cached, completion_tokens };
+    let usage =
+        |completion_tokens| Usage { prompt_tokens: s.prompt, cached_tokens: s.cached, completion_tokens };
     let Kind::Generate(g) = &mut s.kind else { return Next::Goes };
     let send = |e: GenerateEvent| g.events.send(Ok(e)).is_ok();
     if !s.started {

@@ -1,20 +1,27 @@
 //! One file a verb: its flags, its work, its output.
 
+pub(crate) mod bench;
+pub(crate) mod chat;
 pub(crate) mod check;
 pub(crate) mod evaluate;
 pub(crate) mod experiment;
 pub(crate) mod finetune;
+pub(crate) mod generate;
 mod home;
 pub(crate) mod init_config;
 pub(crate) mod keys;
 pub(crate) mod ls;
+mod model_args;
 mod model_flags;
 pub(crate) mod new;
+pub(crate) mod perplexity;
 pub(crate) mod predict;
 pub(crate) mod pull;
 pub(crate) mod rm;
 mod run_flags;
+mod sampling_args;
 pub(crate) mod show;
+pub(crate) mod tokenize;
 pub(crate) mod train;
 pub(crate) mod visualize;
 
@@ -31,6 +38,11 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
         Command::Experiment(c) => c.run(ui)?,
         Command::InitConfig(c) => c.run(ui)?,
         Command::Finetune(c) => c.run(ui)?,
+        Command::Tokenize(c) => c.run(ui)?,
+        Command::Perplexity(c) => c.run(ui)?,
+        Command::Generate(c) => c.run(ui)?,
+        Command::Chat(c) => c.run(ui)?,
+        Command::Bench(c) => c.run(ui)?,
         Command::Keys(c) => c.run(ui)?,
         Command::Ls(c) => c.run(ui)?,
         Command::New(c) => c.run(ui)?,

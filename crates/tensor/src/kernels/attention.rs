@@ -263,7 +263,12 @@ mod avx2 {
     /// # Safety
     /// AVX2, FMA and F16C; `q` has G heads of `keys.len() / 16`, `scores` has 16 numbers at each of G times `width`.
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) unsafe fn score<N: Number, const G: usize>(q: &[f32], keys: &[N], scores: &mut [f32], width: usize) {
+    pub(super) unsafe fn score<N: Number, const G: usize>(
+        q: &[f32],
+        keys: &[N],
+        scores: &mut [f32],
+        width: usize,
+    ) {
         let dim = keys.len() / BLOCK;
         let mut sums = [[_mm256_setzero_ps(); 2]; G];
         // SAFETY: d < dim, so 16 keys at 16 d are inside; the rest is the contract.

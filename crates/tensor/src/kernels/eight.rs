@@ -1,7 +1,8 @@
-//! Strips of eight 8-bit outputs against rows of 8-bit inputs.
+//! Strips of eight 8-bit outputs against rows of two-byte inputs.
 
 #![allow(clippy::indexing_slicing, reason = "offsets within blocks of a constant size")]
 
+use super::activations::{BASE, PAIR};
 use super::four::Row;
 use super::packed::STRIP;
 use half::f16;
@@ -10,12 +11,12 @@ use half::f16;
 /// bytes 4r to 4r+3.
 pub(super) const BYTES: usize = 272;
 
-/// Eight outputs for each of up to four rows: Σ over blocks of d_w d_x Σ q_w q_x.
+/// Eight outputs for each of up to four rows: Σ over blocks of d_w d_x Σ q_w (254 h + l).
 pub(super) fn strip(weights: &[u8], rows: &[Row<'_>], out: &mut [[f32; STRIP]]) {
     #[cfg(target_arch = "x86_64")]
     if super::level() >= super::Level::Avx2 {
         let blocks = weights.len() / BYTES;
-        assert!(rows.iter().all(|r| r.q.len() >= blocks * 32 && r.d.len() >= blocks));
+        assert!(rows.iter().all(|r| r.q.len() >= blocks * PAIR && r.d.len() >= blocks));
         // SAFETY: the processor has AVX2; all loads stay within the lengths asserted here.
         unsafe {
             match (rows, out) {
@@ -35,10 +36,11 @@ pub(super) fn scalar(weights: &[u8], rows: &[Row<'_>], out: &mut [[f32; STRIP]])
     for (row, out) in rows.iter().zip(out) {
         *out = [0.0; STRIP];
         for (b, block) in weights.as_chunks::<BYTES>().0.iter().enumerate() {
-            let x = &row.q[32 * b..][..32];
+            let x = &row.q[PAIR * b..][..PAIR];
+            let x = |j: usize| i32::from(BASE) * i32::from(x[j]) + i32::from(x[32 + j]);
             for (r, out) in out.iter_mut().enumerate() {
                 let q = |j: usize| i32::from(block[16 + 32 * (j / 4) + 4 * r + j % 4] as i8);
-                let sum: i32 = (0..32).map(|j| q(j) * i32::from(x[j])).sum();
+                let sum: i32 = (0..32).map(|j| q(j) * x(j)).sum();
                 let d = f16::from_le_bytes([block[2 * r], block[2 * r + 1]]).to_f32();
                 *out += d * row.d[b] * sum as f32;
             }
@@ -47,12 +49,12 @@ pub(super) fn scalar(weights: &[u8], rows: &[Row<'_>], out: &mut [[f32; STRIP]])
 }
 
 /// # Safety
-/// Every row must have 32 numbers and a scale for each block of `weights`.
+/// Every row must have two times 32 bytes and a scale for each block of `weights`.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn avx2<const T: usize>(rows: [Row<'_>; T], weights: &[u8]) -> [[f32; STRIP]; T] {
     use std::arch::x86_64::*;
-    let ones = _mm256_set1_epi16(1);
+    let (ones, base) = (_mm256_set1_epi16(1), _mm256_set1_epi16(BASE));
     let mut sums = [_mm256_setzero_ps(); T];
     for b in 0..weights.len() / BYTES {
         // SAFETY: block b lies within `weights`, and within each row as the contract says.
@@ -64,11 +66,15 @@ unsafe fn avx2<const T: usize>(rows: [Row<'_>; T], weights: &[u8]) -> [[f32; STR
                 let w = _mm256_loadu_si256(p.add(16 + 32 * g).cast());
                 let size = _mm256_abs_epi8(w);
                 for t in 0..T {
-                    let x: *const i32 = rows[t].q.as_ptr().add(32 * b).cast();
-                    let x = _mm256_set1_epi32(x.add(g).read_unaligned());
+                    let x: *const i32 = rows[t].q.as_ptr().add(PAIR * b).cast();
                     // |w| · (x with the sign of w): two products of at most 128 · 127 fit 16 bits.
-                    let pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(x, w));
-                    whole[t] = _mm256_add_epi32(whole[t], _mm256_madd_epi16(pairs, ones));
+                    let pairs = |x: *const i32| {
+                        let x = _mm256_set1_epi32(x.add(g).read_unaligned());
+                        _mm256_maddubs_epi16(size, _mm256_sign_epi8(x, w))
+                    };
+                    let upper = _mm256_madd_epi16(pairs(x), base);
+                    let lower = _mm256_madd_epi16(pairs(x.add(8)), ones);
+                    whole[t] = _mm256_add_epi32(whole[t], _mm256_add_epi32(upper, lower));
                 }
             }
             for t in 0..T {

@@ -3,10 +3,10 @@
 
 mod activations;
 mod attention;
+mod eight;
 mod elementwise;
 mod float;
 mod four;
-mod eight;
 mod packed;
 mod parallel;
 mod product;
@@ -45,7 +45,9 @@ pub fn level() -> Level {
 
 #[cfg(target_arch = "x86_64")]
 fn best() -> Level {
-    let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+    let has = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c");
     if has { Level::Avx2 } else { Level::Scalar }
 }
 

@@ -23,9 +23,9 @@ pub struct Packed {
 
 #[derive(Debug, Clone)]
 pub(super) enum Kind {
-    /// Strips of 4 bits with a scale and a minimum, against 8-bit inputs.
+    /// Strips of 4 bits with a scale and a minimum, against whole-number inputs.
     Four(Vec<u8>),
-    /// Strips of 8 bits with a scale, against 8-bit inputs.
+    /// Strips of 8 bits with a scale, against whole-number inputs.
     Eight(Vec<u8>),
     /// As stored; rows are widened when they are used, against f32 inputs.
     Plain(Matrix),
@@ -57,7 +57,7 @@ impl Packed {
         self.cols
     }
 
-    /// Whether its products read the inputs rounded to 8 bits.
+    /// Whether its products read the inputs as whole numbers.
     pub fn wants_quantised(&self) -> bool {
         !matches!(self.kind, Kind::Plain(_))
     }

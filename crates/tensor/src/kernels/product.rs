@@ -3,7 +3,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "strips and rows within lengths that are asserted")]
 
-use super::activations::Activations;
+use super::activations::{Activations, PAIR};
 use super::four::Row;
 use super::packed::{Kind, Packed, STRIP};
 use super::{eight, float, four};
@@ -45,14 +45,20 @@ impl Out {
     /// The row and the columns must be inside, and no other task may write the same columns.
     unsafe fn write(&self, row: usize, from: usize, values: &[f32]) {
         // SAFETY: as the contract says.
-        unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.start.add(row * self.stride + from), values.len()) }
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                values.as_ptr(),
+                self.start.add(row * self.stride + from),
+                values.len(),
+            )
+        }
     }
 }
 
 /// Computes all products of one input. Every row is computed in the same order however many there are.
 ///
 /// # Panics
-/// When a shape does not fit, or 8-bit inputs are wanted and were not made ([`Activations::quantise`]).
+/// When a shape does not fit, or inputs as whole numbers are wanted and were not made ([`Activations::quantise`]).
 pub fn product(pool: &Pool, input: &Activations, targets: &mut [Target<'_>]) {
     let outs: Vec<Out> = targets
         .iter_mut()
@@ -83,7 +89,9 @@ unsafe fn one_task(w: &Packed, input: &Activations, strips: Range<usize>, out: &
     match &w.kind {
         // SAFETY (all three): the contract is passed on.
         Kind::Four(bytes) => unsafe { packed_task(w, bytes, four::BYTES, input, strips, out, four::strip) },
-        Kind::Eight(bytes) => unsafe { packed_task(w, bytes, eight::BYTES, input, strips, out, eight::strip) },
+        Kind::Eight(bytes) => unsafe {
+            packed_task(w, bytes, eight::BYTES, input, strips, out, eight::strip)
+        },
         Kind::Plain(m) => unsafe { plain_task(m, input, strips.start * STRIP..strips.end * STRIP, out) },
     }
 }
@@ -101,9 +109,9 @@ unsafe fn packed_task(
 ) {
     let blocks = w.cols / 32;
     let x = &input.quantised;
-    assert!(x.q.len() >= input.rows * w.cols, "inputs rounded to 8 bits");
+    assert!(x.q.len() >= input.rows * blocks * PAIR, "inputs as whole numbers");
     let row = |r: usize| Row {
-        q: &x.q[r * w.cols..][..w.cols],
+        q: &x.q[r * blocks * PAIR..][..blocks * PAIR],
         d: &x.d[r * blocks..][..blocks],
         s: &x.s[r * blocks..][..blocks],
     };
@@ -152,7 +160,14 @@ unsafe fn plain_task(m: &Matrix, input: &Activations, outputs: Range<usize>, out
 ///
 /// # Panics
 /// When the lengths do not belong together.
-pub fn low_rank(pool: &Pool, x: &[f32], inputs: usize, (a, b): (&[f32], &[f32]), scale: f32, out: &mut [f32]) {
+pub fn low_rank(
+    pool: &Pool,
+    x: &[f32],
+    inputs: usize,
+    (a, b): (&[f32], &[f32]),
+    scale: f32,
+    out: &mut [f32],
+) {
     let n = x.len() / inputs.max(1);
     let r = a.len() / inputs.max(1);
     if n == 0 || r == 0 {

@@ -1,0 +1,54 @@
+//! The flags by which the language-model verbs name a model, and the model opened.
+
+use super::home::HomeArgs;
+use clap::Args;
+use lyceum_core::{AdapterSource, Engine, Error, Result};
+use lyceum_engine::{EngineConfig, LanguageModel, Precision};
+use std::path::PathBuf;
+
+/// Which model, and with what.
+#[derive(Args)]
+pub(crate) struct ModelArgs {
+    /// A pulled model's name, a GGUF file, or a folder with safetensors
+    #[arg(long, short)]
+    pub(crate) model: String,
+    /// A LoRA adapter's folder (PEFT format)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) adapter: Option<PathBuf>,
+    /// Threads that compute [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Compute in f32 throughout (slow; for comparisons)
+    #[arg(long)]
+    pub(crate) exact: bool,
+    #[command(flatten)]
+    home: HomeArgs,
+}
+
+/// Name under which the command's one adapter is loaded.
+const ADAPTER: &str = "adapter";
+
+impl ModelArgs {
+    /// The path of the model.
+    pub(crate) fn path(&self) -> Result<PathBuf> {
+        self.home.open()?.resolve(&self.model)
+    }
+
+    /// Opens the model, and the adapter if one is named; gives the adapter's name for requests.
+    pub(crate) async fn open(&self) -> Result<(LanguageModel, Option<String>)> {
+        if self.threads == Some(0) {
+            return Err(Error::invalid("--threads is 0, at least 1 expected").at_key("threads"));
+        }
+        if let Some(n) = self.threads {
+            lyceum_tensor::Pool::init_global(n);
+        }
+        let precision = if self.exact { Precision::Exact } else { Precision::Fast };
+        let engine =
+            LanguageModel::open(&self.path()?, EngineConfig { precision, ..EngineConfig::default() })?;
+        let Some(folder) = &self.adapter else { return Ok((engine, None)) };
+        if let Some(adapters) = engine.adapters() {
+            adapters.load(ADAPTER, AdapterSource::Folder(folder.clone())).await?;
+        }
+        Ok((engine, Some(ADAPTER.to_string())))
+    }
+}
