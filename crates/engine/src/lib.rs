@@ -6,6 +6,7 @@
 mod adapters;
 mod decoder;
 mod emit;
+mod encoder;
 
 mod kv;
 mod llm;
@@ -17,6 +18,7 @@ mod stats;
 
 pub use decoder::{Batch, Decoder, Precision, Row, Segment};
 
+pub use encoder::Encoder;
 pub use kv::BLOCK_TOKENS;
 pub use llm::{EngineConfig, LanguageModel};
 pub use sample::{Candidates, Sampler};

@@ -5,7 +5,7 @@ use lyceum_core::{
     AdapterSource, Engine, ErrorKind, Finish, GenerateEvent, GenerateRequest, LogProb, Prompt, Result,
     Sampling, Usage, laws,
 };
-use lyceum_engine::{EngineConfig, LanguageModel, Precision};
+use lyceum_engine::{Encoder, EngineConfig, LanguageModel, Precision};
 use lyceum_tensor::safetensors::Safetensors;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -299,4 +299,15 @@ async fn a_passed_deadline_ends_with_a_timeout_and_a_dropped_stream_frees_its_pl
     assert_eq!((e.stats().running, e.stats().finished), (0, 2));
     let none = run(&e, request(vec![1, 2], 0)).await.unwrap();
     assert_eq!((none.ids.len(), none.finish), (0, Finish::Length));
+}
+
+#[tokio::test]
+async fn an_encoder_embeds_and_refuses_to_generate() {
+    let e = Encoder::open(&golden("bert_minilm")).unwrap();
+    let vectors = e.embed(&["The bread was warm.".into(), "x".into()]).await.unwrap();
+    assert_eq!((vectors.len(), vectors[0].len()), (2, e.model().hidden_size));
+    let length: f32 = vectors[0].iter().map(|x| x * x).sum();
+    assert!((length - 1.0).abs() < 1e-5);
+    assert_eq!(e.generate(request(vec![1], 1)).err().map(|e| e.kind()), Some(ErrorKind::Unsupported));
+    assert_eq!(e.embed(&[]).await.err().map(|e| e.kind()), Some(ErrorKind::Invalid));
 }

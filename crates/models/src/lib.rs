@@ -4,7 +4,7 @@
 //! Nothing here runs a decoder or trains one: `engine` and `train` do, from these same structures. No scheduler, no
 //! gradient, no protocol comes in here.
 
-//pub mod bert;
+pub mod bert;
 pub mod chat;
 pub mod decoder;
 mod files;
