@@ -4,6 +4,7 @@
 //! Nothing here does input or output, knows a protocol, or names an algorithm. A type comes in when two floors
 //! need it, never before.
 
+mod chat_model;
 mod context;
 mod engine;
 mod error;
@@ -17,6 +18,7 @@ mod table;
 mod tracer;
 mod value;
 
+pub use chat_model::ChatModel;
 pub use context::{Budget, Context};
 pub use engine::{
     AdapterInfo, AdapterSource, Adapters, Engine, EngineStats, Finish, GenerateEvent, GenerateRequest,

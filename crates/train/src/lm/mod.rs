@@ -4,11 +4,16 @@
 mod adapter;
 mod examples;
 mod finetune;
+mod merge;
 mod network;
+mod pretrain;
 mod training;
+mod vocabulary;
 
 pub use adapter::{AdapterSettings, Targets};
 pub use examples::{Example, read_examples};
 pub use finetune::{Finetune, FinetuneReport, finetune};
+pub use merge::{MergeFormat, merge};
 pub use network::{Batch, Network};
+pub use pretrain::{Pretrain, PretrainReport, Shape, pretrain};
 pub use training::Training;

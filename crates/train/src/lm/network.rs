@@ -93,6 +93,11 @@ impl Network {
         (Self::over(spec, weights, low, 0.0), parameters)
     }
 
+    /// A base alone: nothing is trained.
+    pub fn plain(spec: &DecoderSpec, weights: &DecoderWeights) -> (Self, Parameters) {
+        (Self::over(spec, weights, HashMap::new(), 0.0), Parameters::default())
+    }
+
     fn over(spec: &DecoderSpec, weights: &DecoderWeights, low: HashMap<Module, Low>, dropout: f32) -> Self {
         let frozen = |v: &[f32]| VectorSource::Frozen(Tensor::new(vec![v.len()], v.to_vec()));
         let blocks = weights.layers.iter().map(|l| frozen_block(l, frozen)).collect();

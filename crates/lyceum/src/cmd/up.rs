@@ -1,0 +1,127 @@
+//! `lyceum up`: a project from its file to its gates and its server.
+
+use super::home::HomeArgs;
+use crate::project::{Engines, LearnKind, Outcome, Plan, Project, Workspace, serving, up};
+use crate::ui::Ui;
+use clap::Args;
+use futures_util::StreamExt;
+use lyceum_core::{ChatModel, Context, Result, Runnable, Value};
+use lyceum_evaluate::{Dataset, Keys};
+use lyceum_serve::{Limits, Server};
+use lyceum_store::{Db, Lock};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Exit code when a gate fails or stays undecided.
+const GATE: u8 = 3;
+
+/// Bring a project up: pull, learn what is stale, hold it against its gates, serve
+#[derive(Args)]
+pub(crate) struct Up {
+    /// The project's folder
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// Stop after the gates and one sample answer
+    #[arg(long)]
+    once: bool,
+    /// Print the plan, with what is stale and why, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Address to serve on, in place of the project's
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    #[command(flatten)]
+    home: HomeArgs,
+}
+
+impl Up {
+    pub(crate) fn run(&self, ui: &Ui) -> Result<ExitCode> {
+        let project = Project::read(&self.dir)?;
+        if self.dry_run {
+            return self.plan(&project, ui);
+        }
+        let mut workspace = Workspace::open(&project.dir)?;
+        let _lock = Lock::acquire(workspace.lock_path(), "lyceum up")?;
+        let ok = ui.block_on(|cx| self.work(&project, &mut workspace, ui, cx))?;
+        Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(GATE) })
+    }
+
+    fn plan(&self, project: &Project, ui: &Ui) -> Result<ExitCode> {
+        let plan = Plan::new(project, &Workspace::look(&project.dir)?, &self.home.open()?)?;
+        let (stale, fresh): (Vec<_>, Vec<_>) = plan.steps.iter().partition(|s| s.stale.is_some());
+        let reasons: Vec<_> = stale
+            .iter()
+            .map(|s| serde_json::json!({ "step": s.step, "reason": s.stale }))
+            .collect();
+        let fresh: Vec<&str> = fresh.iter().map(|s| s.step.as_str()).collect();
+        ui.result(&serde_json::json!({ "stale": reasons, "fresh": fresh }), |_| {
+            let line = |s: &crate::project::Planned| match &s.stale {
+                Some(why) => format!("do     {:<28} {why}\n", s.step),
+                None => format!("fresh  {}\n", s.step),
+            };
+            plan.steps.iter().map(line).collect()
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn work(&self, project: &Project, workspace: &mut Workspace, ui: &Ui, cx: Context) -> Result<bool> {
+        let home = self.home.open()?;
+        let mut engines = Engines::new(&home);
+        let mut outcome = up(project, workspace, &home, &mut engines, ui, &cx).await?;
+        outcome.gates.iter().for_each(|g| ui.note(&gate_line(g)));
+        if self.once {
+            sample(project, workspace, &mut engines, ui, &cx).await?;
+            ui.result(&outcome, summary)?;
+            return Ok(outcome.ok);
+        }
+        let server = Server::new(Limits::default()).keys(Arc::new(Db::open(home.database())?));
+        let server = serving(server, project, workspace, &mut engines).await?;
+        let bound = server.bind(self.listen.as_deref().unwrap_or(&project.serve.listen)).await?;
+        outcome.url = Some(bound.url());
+        ui.result(&outcome, summary)?;
+        bound.serve(async move { cx.cancelled().await }).await?;
+        Ok(outcome.ok)
+    }
+}
+
+fn gate_line(g: &lyceum_evaluate::GateResult) -> String {
+    let interval = match (g.low, g.high) {
+        (Some(low), Some(high)) => format!(" [{low:.3}, {high:.3}]"),
+        _ => String::new(),
+    };
+    let baseline = g.baseline.map_or(String::new(), |b| format!(", baseline {b:.3}"));
+    let verdict = format!("{:?}", g.verdict).to_lowercase();
+    format!("gate {}: {} {:.3}{interval}{baseline}: {verdict}", g.name, g.metric, g.value)
+}
+
+fn summary(o: &Outcome) -> String {
+    let at = o.url.as_ref().map_or(String::new(), |u| format!("; serving at {u}"));
+    let (done, fresh) = (o.done.len(), o.fresh.len());
+    let gates = if o.ok { "all gates pass" } else { "not every gate passes" };
+    format!("{done} steps done, {fresh} fresh, {gates}, {:.1} s{at}", o.seconds)
+}
+
+/// One answer of the first adapter to the first example that it is evaluated on.
+async fn sample(
+    project: &Project,
+    workspace: &Workspace,
+    engines: &mut Engines<'_>,
+    ui: &Ui,
+    cx: &Context,
+) -> Result<()> {
+    let adapter = project.learn.iter().find(|i| matches!(i.kind, LearnKind::Adapter { .. }));
+    let Some(evaluation) = adapter.and_then(|a| project.evaluate.iter().find(|e| e.target == a.name)) else {
+        return Ok(());
+    };
+    let data = Dataset::read(project.path(&evaluation.data), &Keys::default())?.first(1);
+    let Some(example) = data.examples.into_iter().next() else { return Ok(()) };
+    let engine = engines.adapter(project, workspace, &evaluation.target).await?;
+    let model = ChatModel::new(engine).with_adapter(&evaluation.target).with_max_tokens(evaluation.max_tokens);
+    let asked = example.input.clone();
+    let input = futures_util::stream::iter([Ok(example.input)]).boxed();
+    let chunks: Vec<Result<Value>> = model.transform(input, cx).collect().await;
+    let answer: String = chunks.into_iter().collect::<Result<Vec<_>>>()?.iter().filter_map(Value::as_str).collect();
+    ui.note(&format!("asked {}\n{} answers {answer}", asked.to_json(), evaluation.target));
+    Ok(())
+}

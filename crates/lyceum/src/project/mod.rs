@@ -1,0 +1,13 @@
+//! The project: one YAML file names what to learn, serve and evaluate; a plan says what is stale and why; the work
+//! does only that.
+
+mod file;
+mod plan;
+mod reader;
+mod state;
+mod work;
+
+pub(crate) use file::{Evaluation, LearnItem, LearnKind, Project};
+pub(crate) use plan::{Plan, Planned};
+pub(crate) use state::Workspace;
+pub(crate) use work::{Engines, Outcome, adapter_from_llm, serving, up};

@@ -1,0 +1,13 @@
+//! Doing the plan: pulls, trainings, evaluations, and in the end the server.
+
+mod adapter;
+mod engines;
+mod evaluation;
+mod serving;
+mod table;
+mod up;
+
+pub(crate) use adapter::adapter_from_llm;
+pub(crate) use engines::Engines;
+pub(crate) use serving::serving;
+pub(crate) use up::{Outcome, up};

@@ -1,0 +1,131 @@
+//! `up`: does what is stale in the plan, in order, and records each step as it ends.
+
+use super::adapter::{Source, adapter_from_llm};
+use super::evaluation::evaluate;
+use super::{Engines, table};
+use crate::project::{LearnItem, LearnKind, Plan, Planned, Project, Workspace};
+use crate::ui::Ui;
+use lyceum_core::{Context, Error, ErrorKind, Result};
+use lyceum_data::file_hash;
+use lyceum_evaluate::{GateResult, Verdict};
+use lyceum_store::Home;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use std::path::Path;
+use std::time::Instant;
+
+/// What `up` did.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Outcome {
+    /// Whether every gate passes.
+    pub(crate) ok: bool,
+    /// Seconds.
+    pub(crate) seconds: f64,
+    /// Steps that were done.
+    pub(crate) done: Vec<String>,
+    /// Steps that were fresh.
+    pub(crate) fresh: Vec<String>,
+    /// Results of the gates.
+    pub(crate) gates: Vec<GateResult>,
+    /// Where it is served, while it is.
+    pub(crate) url: Option<String>,
+}
+
+/// Brings a project up to date.
+pub(crate) async fn up(
+    project: &Project,
+    workspace: &mut Workspace,
+    home: &Home,
+    engines: &mut Engines<'_>,
+    ui: &Ui,
+    cx: &Context,
+) -> Result<Outcome> {
+    let started = Instant::now();
+    let plan = Plan::new(project, workspace, home)?;
+    let mut outcome = Outcome::default();
+    for planned in &plan.steps {
+        cx.check()?;
+        let result = match (&planned.stale, workspace.done(&planned.step)) {
+            (None, Some(done)) => {
+                outcome.fresh.push(planned.step.clone());
+                done.result.clone()
+            }
+            (reason, _) => {
+                let reason = reason.as_deref().unwrap_or("its artefact is gone");
+                ui.note(&format!("{}: {reason}", planned.step));
+                let result = step(project, workspace, home, engines, planned, ui, cx).await?;
+                outcome.done.push(planned.step.clone());
+                result
+            }
+        };
+        if planned.step.starts_with("evaluate.") {
+            let gate: GateResult = serde_json::from_value(result)
+                .map_err(|e| Error::corrupt(format!("{}: stored result: {e}", planned.step)))?;
+            outcome.gates.push(gate);
+        }
+    }
+    outcome.ok = outcome.gates.iter().all(|g| g.verdict == Verdict::Pass);
+    outcome.seconds = started.elapsed().as_secs_f64();
+    Ok(outcome)
+}
+
+async fn step(
+    project: &Project,
+    workspace: &mut Workspace,
+    home: &Home,
+    engines: &mut Engines<'_>,
+    planned: &Planned,
+    ui: &Ui,
+    cx: &Context,
+) -> Result<Json> {
+    let started = Instant::now();
+    let folder = workspace.work_folder(&planned.step, &planned.inputs);
+    unchanged(project, planned)?;
+    let (kind, name) = planned.step.split_once('.').unwrap_or(("", &planned.step));
+    let result = match kind {
+        "pull" => {
+            let path = home.ensure(name, &*ui.progress(), cx).await?;
+            json!({ "path": path })
+        }
+        "learn" => {
+            let item = project.item(name).ok_or_else(|| Error::internal(format!("no item `{name}`")))?;
+            learn(project, item, home, &folder, ui, cx)?
+        }
+        _ => {
+            let evaluation = project.evaluate.iter().find(|e| e.name == name);
+            let evaluation = evaluation.ok_or_else(|| Error::internal(format!("no evaluation `{name}`")))?;
+            let result = evaluate(project, workspace, engines, evaluation, &folder, &ui.progress(), cx).await?;
+            serde_json::to_value(&result).map_err(|e| Error::internal(format!("gate result: {e}")))?
+        }
+    };
+    unchanged(project, planned)?;
+    workspace.finish(&planned.step, planned.inputs.clone(), result.clone(), started.elapsed().as_secs_f64())?;
+    Ok(result)
+}
+
+/// Fails when a data file is no longer what the plan saw: a result must belong to its inputs.
+fn unchanged(project: &Project, planned: &Planned) -> Result<()> {
+    for (name, hash) in &planned.inputs {
+        let path = project.path(Path::new(name));
+        if path.is_file() && hash.len() == 64 && file_hash(&path)? != *hash {
+            return Err(Error::new(ErrorKind::Conflict, "the file changed while `up` was at work")
+                .in_file(path)
+                .hint("run it again: the plan will see the new content"));
+        }
+    }
+    Ok(())
+}
+
+fn learn(project: &Project, item: &LearnItem, home: &Home, folder: &Path, ui: &Ui, cx: &Context) -> Result<Json> {
+    let (data, progress) = (project.path(&item.data), ui.progress());
+    match &item.kind {
+        LearnKind::Table(yaml) => table::learn(yaml, &data, folder, &progress, cx),
+        LearnKind::Adapter { base, config, valid, seed } => {
+            let base = lyceum_models::load(&home.resolve(base)?)?;
+            let valid = valid.as_ref().map(|v| project.path(v));
+            let source = Source { data: &data, valid: valid.as_deref(), seed: *seed };
+            let report = adapter_from_llm(config, &base, &source, folder, &progress, cx)?;
+            serde_json::to_value(&report).map_err(|e| Error::internal(format!("training report: {e}")))
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Training as a whole, on the tiny reference model: it learns, resumes to the same bits, and writes what is read.
+
+use lyceum_core::{Context, NoProgress, Progress};
+use lyceum_models::decoder::load_without_text;
+use lyceum_models::{DecoderSpec, DecoderWeights};
+use lyceum_tensor::Pool;
+use lyceum_train::lm::{AdapterSettings, Example, Finetune, Pretrain, Shape, Training, finetune, pretrain};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+fn base() -> (DecoderSpec, DecoderWeights) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/neural/gguf/llama_q8_0.gguf");
+    load_without_text(&path).unwrap()
+}
+
+fn examples() -> Vec<Example> {
+    (0..12u32)
+        .map(|i| {
+            let ids: Vec<u32> = (0..9).map(|j| (i * 31 + j * 7) % 384).collect();
+            let weights = (0..9).map(|j| if j > 4 { 1.0 } else { 0.0 }).collect();
+            Example { ids, weights }
+        })
+        .collect()
+}
+
+/// Cancels the context after some steps, as a person's Ctrl-C would.
+struct Stopper {
+    cx: Context,
+    after: u64,
+    seen: AtomicU64,
+}
+
+impl Progress for Stopper {
+    fn begin(&self, _: &str, _: Option<u64>) {}
+    fn at(&self, done: u64) {
+        self.seen.store(done, Ordering::Relaxed);
+        if done == self.after {
+            self.cx.cancel();
+        }
+    }
+}
+
+struct Setup {
+    training: Training,
+    adapter: AdapterSettings,
+}
+
+fn setup() -> Setup {
+    let training = Training { steps: 12, learning_rate: 5e-3, eval_every: 4, ..Training::default() };
+    Setup { training, adapter: AdapterSettings { r: 4, alpha: 8.0, dropout: 0.1, ..AdapterSettings::default() } }
+}
+
+fn run(output: &Path, setup: &Setup, progress: Arc<dyn Progress>, cx: &Context) -> lyceum_core::Result<Vec<f32>> {
+    let (spec, weights) = base();
+    let (examples, valid) = (examples(), examples()[..3].to_vec());
+    let job = Finetune {
+        spec: &spec,
+        weights: &weights,
+        base_name: "tiny",
+        base_fingerprint: "tiny",
+        examples: &examples,
+        valid: &valid,
+        adapter: &setup.adapter,
+        training: &setup.training,
+    };
+    finetune(&job, output, &Pool::new(2), &progress, cx).map(|r| r.loss)
+}
+
+fn adapter_bytes(folder: &Path) -> Vec<u8> {
+    std::fs::read(folder.join("adapter_model.safetensors")).unwrap()
+}
+
+#[test]
+fn a_quantised_base_learns_through_its_adapter() {
+    let dir = tempfile::tempdir().unwrap();
+    let long = Setup { training: Training { steps: 90, learning_rate: 1e-2, ..setup().training }, ..setup() };
+    let loss = run(dir.path(), &long, Arc::new(NoProgress), &Context::new()).unwrap();
+    assert!(loss[89] < 0.5 * loss[0], "{loss:?}");
+    let lora = lyceum_models::peft::read(dir.path(), &base().0).unwrap();
+    assert_eq!(lora.modules.len(), base().0.layers * 7);
+    assert!(!dir.path().join("checkpoints").exists());
+}
+
+#[test]
+fn a_stopped_run_goes_on_to_the_same_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, parts): (PathBuf, PathBuf) = (dir.path().join("whole"), dir.path().join("parts"));
+    let undisturbed = run(&whole, &setup(), Arc::new(NoProgress), &Context::new()).unwrap();
+    for after in [3, 7] {
+        let cx = Context::new();
+        let stopper = Arc::new(Stopper { cx: cx.clone(), after, seen: AtomicU64::new(0) });
+        let stopped = run(&parts, &setup(), stopper.clone(), &cx);
+        assert_eq!(stopped.unwrap_err().kind(), lyceum_core::ErrorKind::Cancelled);
+        assert_eq!(stopper.seen.load(Ordering::Relaxed), after);
+    }
+    let resumed = run(&parts, &setup(), Arc::new(NoProgress), &Context::new()).unwrap();
+    assert_eq!(resumed, undisturbed);
+    assert_eq!(adapter_bytes(&parts), adapter_bytes(&whole));
+}
+
+#[test]
+fn a_checkpoint_of_other_settings_is_not_taken_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let cx = Context::new();
+    let stopper = Arc::new(Stopper { cx: cx.clone(), after: 3, seen: AtomicU64::new(0) });
+    run(dir.path(), &setup(), stopper, &cx).unwrap_err();
+    let other = Setup { training: Training { seed: 7, ..setup().training }, ..setup() };
+    let loss = run(dir.path(), &other, Arc::new(NoProgress), &Context::new()).unwrap();
+    assert_eq!(loss.len(), 12);
+}
+
+#[test]
+fn a_model_from_nothing_learns_and_loads() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = dir.path().join("text.txt");
+    std::fs::write(&text, "the cat sat on the mat. the dog sat on the log. ".repeat(60)).unwrap();
+    let training = Training { steps: 80, learning_rate: 1e-2, batch_size: 4, ..Training::default() };
+    let shape = Shape {
+        vocab_size: 300,
+        hidden_size: 32,
+        intermediate_size: 64,
+        num_hidden_layers: 2,
+        num_attention_heads: 2,
+        context: 32,
+    };
+    let job = Pretrain { texts: &[text], shape, training: &training, sample: "the cat" };
+    let output = dir.path().join("model");
+    let progress: Arc<dyn Progress> = Arc::new(NoProgress);
+    let report = pretrain(&job, &output, &Pool::new(2), &progress, &Context::new()).unwrap();
+    let loss = &report.training.loss;
+    assert!(loss[79] < 0.5 * loss[0], "{loss:?}");
+    assert!(report.sample.starts_with("the cat"), "{}", report.sample);
+    let loaded = lyceum_models::load(&output).unwrap();
+    assert_eq!(loaded.spec.layers, 2);
+}
