@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Ls(crate::cmd::ls::Ls),
     New(crate::cmd::new::New),
     Predict(crate::cmd::predict::Predict),
+    Perf(crate::cmd::perf::Perf),
+    Serve(crate::cmd::serve::Serve),
     Pull(crate::cmd::pull::Pull),
     Rm(crate::cmd::rm::Rm),
     Show(crate::cmd::show::Show),

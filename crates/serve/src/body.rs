@@ -1,36 +1,57 @@
 //! Reading a request's body: limited in size and time, UTF-8, JSON, of the right shape; each failure names the key.
 
 use crate::limits::Limits;
-use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use lyceum_core::{Error, ErrorKind, Result};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+
+/// What is still read, and thrown away, of a body that is too large: clients write it all before they look at the
+/// answer.
+const THROWN_AWAY: usize = 256 << 20;
 
 /// The whole body.
 pub(crate) async fn read(request: Request, limits: &Limits) -> Result<Bytes> {
     let announced =
         request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    let limit = limits.body_bytes;
-    let too_large = || {
-        Error::new(ErrorKind::TooLarge, format!("the body is larger than {limit} bytes"))
-            .with_code("request_too_large")
-    };
-    if announced.is_some_and(|n| n > limit as u64) {
-        return Err(too_large());
-    }
-    let body = to_bytes(Body::new(request.into_body()), limit);
-    match tokio::time::timeout(limits.read_time, body).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(e)) if format!("{e:?}").contains("LengthLimit") => Err(too_large()),
-        Ok(Err(_)) => Err(Error::invalid("the body broke off")),
-        Err(_) => {
-            Err(Error::new(ErrorKind::Timeout, "the body did not come in time").with_code("request_timeout"))
+    let patient = request.headers().contains_key(header::EXPECT);
+    let mut pieces = request.into_body().into_data_stream();
+    let mut whole = BytesMut::new();
+    let mut over = announced.is_some_and(|n| n > limits.body_bytes as u64);
+    let mut thrown = 0;
+    let gather = async {
+        // A client that asks first (`Expect`) is told at once.
+        while !(over && (patient || thrown > THROWN_AWAY)) {
+            let Some(piece) = pieces.next().await else { break };
+            let piece = piece.map_err(|_| Error::invalid("the body broke off"))?;
+            over |= whole.len() + piece.len() > limits.body_bytes;
+            if over {
+                whole.clear();
+                thrown += piece.len();
+            } else {
+                whole.extend_from_slice(&piece);
+            }
         }
+        Ok(())
+    };
+    match tokio::time::timeout(limits.read_time, gather).await {
+        Ok(done) => done?,
+        Err(_) if !over => {
+            return Err(
+                Error::new(ErrorKind::Timeout, "the body did not come in time").with_code("request_timeout")
+            );
+        }
+        Err(_) => {}
     }
+    if over {
+        let text = format!("the body is larger than {} bytes", limits.body_bytes);
+        return Err(Error::new(ErrorKind::TooLarge, text).with_code("request_too_large"));
+    }
+    Ok(whole.freeze())
 }
 
 /// The body as a value of a type.

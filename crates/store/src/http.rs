@@ -19,9 +19,14 @@ pub(crate) enum Redirects {
     Stop,
 }
 
-pub(crate) fn client(redirects: Redirects) -> Result<Client> {
-    // The provider is the process's; whoever was first has chosen it.
+/// Chooses ring for TLS in this process, unless somebody has chosen already. HTTP clients of other crates need it
+/// before they are built.
+pub fn ensure_tls_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+pub(crate) fn client(redirects: Redirects) -> Result<Client> {
+    ensure_tls_provider();
     let policy = match redirects {
         Redirects::Stop => Policy::none(),
         Redirects::Follow => Policy::custom(|attempt| {

@@ -27,6 +27,7 @@ mod wheel;
 
 pub use alias::{Alias, Pin, aliases};
 pub use home::Home;
+pub use http::ensure_tls_provider;
 pub use manifest::{FileEntry, Manifest};
 pub use pull::{PullOptions, Pulled};
 pub use remove::Removed;

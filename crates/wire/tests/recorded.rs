@@ -6,28 +6,18 @@
 use lyceum_wire::{lorax, openai};
 use serde::Serialize;
 use serde_json::Value;
-use std::path::PathBuf;
-
-fn exchanges(file: &str) -> Option<Vec<Value>> {
-    let shared = std::env::var_os("LYCEUM_SHARED").map(PathBuf::from).or_else(|| {
-        let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        here.ancestors().map(|a| a.join("shared")).find(|s| s.join("golden/serving").is_dir())
-    });
-    let path = shared?.join("golden/serving").join(file);
-    let text = std::fs::read_to_string(path).ok()?;
-    Some(serde_json::from_str::<Value>(&text).unwrap()["exchanges"].as_array().unwrap().clone())
-}
+use std::path::Path;
 
 fn recorded(file: &str, path: &str) -> Vec<(String, Value, Value)> {
-    let Some(all) = exchanges(file) else {
-        println!("SKIPPED: no recorded traffic (set LYCEUM_SHARED)");
-        return Vec::new();
-    };
-    let of_path = all.into_iter().filter(|e| e["request"]["path"] == path);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/serving").join(file);
+    let all: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let of_path = all["exchanges"].as_array().unwrap().iter().filter(|e| e["request"]["path"] == path);
     let parts = of_path.map(|e| {
         (e["label"].as_str().unwrap().into(), e["request"]["body"].clone(), e["response"]["body"].clone())
     });
-    parts.collect()
+    let parts: Vec<_> = parts.collect();
+    assert!(!parts.is_empty(), "nothing was recorded of {path}");
+    parts
 }
 
 /// Fails unless `ours` has every key of `theirs`, recursively, with values of the same type.

@@ -16,10 +16,12 @@ mod model_flags;
 pub(crate) mod new;
 pub(crate) mod perplexity;
 pub(crate) mod predict;
+pub(crate) mod perf;
 pub(crate) mod pull;
 pub(crate) mod rm;
 mod run_flags;
 mod sampling_args;
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod tokenize;
 pub(crate) mod train;
@@ -47,6 +49,8 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
         Command::Ls(c) => c.run(ui)?,
         Command::New(c) => c.run(ui)?,
         Command::Predict(c) => c.run(ui)?,
+        Command::Perf(c) => c.run(ui)?,
+        Command::Serve(c) => c.run(ui)?,
         Command::Pull(c) => c.run(ui)?,
         Command::Rm(c) => c.run(ui)?,
         Command::Show(c) => c.run(ui)?,

@@ -109,7 +109,12 @@ async fn predict(app: &App, model: &Arc<dyn Runnable>, rows: Vec<Value>) -> Resu
     let _permit = app.admission.enter().await?;
     let cx = Context::new().with_deadline(Instant::now() + app.limits.answer_time);
     let several = rows.len() > 1;
-    let answers = model.batch(rows, &cx).await.into_iter().enumerate();
+    // Predicting computes: it must not hold up the streams of others.
+    let model = model.clone();
+    let work = move || tokio::runtime::Handle::current().block_on(async { model.batch(rows, &cx).await });
+    let answers = tokio::task::spawn_blocking(work).await;
+    let answers =
+        answers.map_err(|e| Error::internal(format!("the model broke: {e}")))?.into_iter().enumerate();
     let named =
         |i: usize, e: Error| if several { e.hint(format!("it is row {i}, counted from 0")) } else { e };
     answers.map(|(i, a)| a.map_err(|e| named(i, e))).collect()
