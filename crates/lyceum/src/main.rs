@@ -3,6 +3,7 @@
 mod cli;
 mod cmd;
 mod ludwig_flags;
+mod project;
 mod ui;
 
 use clap::Parser;

@@ -5,7 +5,7 @@ use crate::project::{Plan, Project, Workspace};
 use crate::ui::Ui;
 use clap::Args;
 use lyceum_core::Result;
-use lyceum_store::Lock;
+use lyceum_store::lock::{Holder, Lock, holder};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -31,7 +31,7 @@ struct Step {
 struct Report {
     name: String,
     steps: Vec<Step>,
-    working: Option<lyceum_store::Holder>,
+    working: Option<Holder>,
 }
 
 impl Status {
@@ -49,7 +49,7 @@ impl Status {
                 reason: s.stale,
             })
             .collect();
-        let report = Report { name: project.name, steps, working: lyceum_store::holder(workspace.lock_path()) };
+        let report = Report { name: project.name, steps, working: holder(workspace.lock_path()) };
         ui.result(&report, |r| {
             let line = |s: &Step| {
                 let seconds = s.seconds.map_or(String::new(), |t| format!("{t:.1} s"));

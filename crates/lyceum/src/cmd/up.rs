@@ -1,14 +1,16 @@
 //! `lyceum up`: a project from its file to its gates and its server.
 
 use super::home::HomeArgs;
-use crate::project::{Engines, LearnKind, Outcome, Plan, Project, Workspace, serving, up};
+use super::serve::Served;
+use crate::project::{Engines, LearnKind, Outcome, Plan, Project, Workspace, serving, table_model, up};
 use crate::ui::Ui;
 use clap::Args;
 use futures_util::StreamExt;
 use lyceum_core::{ChatModel, Context, Result, Runnable, Value};
 use lyceum_evaluate::{Dataset, Keys};
 use lyceum_serve::{Limits, Server};
-use lyceum_store::{Db, Lock};
+use lyceum_store::db::Db;
+use lyceum_store::lock::Lock;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -70,6 +72,7 @@ impl Up {
         let mut engines = Engines::new(&home);
         let mut outcome = up(project, workspace, &home, &mut engines, ui, &cx).await?;
         outcome.gates.iter().for_each(|g| ui.note(&gate_line(g)));
+        served(project, workspace).write(&project.dir)?;
         if self.once {
             sample(project, workspace, &mut engines, ui, &cx).await?;
             ui.result(&outcome, summary)?;
@@ -83,6 +86,24 @@ impl Up {
         bound.serve(async move { cx.cancelled().await }).await?;
         Ok(outcome.ok)
     }
+}
+
+/// What `lyceum serve --project` serves from now on.
+fn served(project: &Project, workspace: &Workspace) -> Served {
+    let mut served = Served::default();
+    served.models.extend(project.base());
+    for item in &project.learn {
+        let Some(artefact) = workspace.artefact_name(&format!("learn.{}", item.name)) else { continue };
+        let folder = PathBuf::from(artefact);
+        match &item.kind {
+            LearnKind::Table(_) => drop(served.tabular.insert(item.name.clone(), table_model(&folder))),
+            LearnKind::Adapter { .. } if project.serve.adapters.contains(&item.name) => {
+                served.adapters.insert(item.name.clone(), folder);
+            }
+            LearnKind::Adapter { .. } => {}
+        }
+    }
+    served
 }
 
 fn gate_line(g: &lyceum_evaluate::GateResult) -> String {

@@ -135,6 +135,11 @@ impl Project {
         bases
     }
 
+    /// The model that is served, and that `base` means.
+    pub(crate) fn base(&self) -> Option<String> {
+        self.serve.base.clone().or_else(|| self.bases().into_iter().next())
+    }
+
     fn files_exist(&self) -> Result<()> {
         let evaluations = self.evaluate.iter().map(|e| (&e.name, &e.data));
         for (name, data) in self.learn.iter().map(|i| (&i.name, &i.data)).chain(evaluations) {
@@ -176,7 +181,7 @@ fn learn_item(entry: &Entry) -> Result<LearnItem> {
     let kind = match config.model.clone() {
         ModelConfig::Llm(llm) => LearnKind::Adapter {
             base: llm.base_model.clone(),
-            config: Box::new(llm),
+            config: llm,
             valid: text("valid").map(PathBuf::from),
             seed,
         },

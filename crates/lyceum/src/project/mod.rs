@@ -10,4 +10,4 @@ mod work;
 pub(crate) use file::{Evaluation, LearnItem, LearnKind, Project};
 pub(crate) use plan::{Plan, Planned};
 pub(crate) use state::Workspace;
-pub(crate) use work::{Engines, Outcome, adapter_from_llm, serving, up};
+pub(crate) use work::{Engines, Outcome, serving, table_model, up};

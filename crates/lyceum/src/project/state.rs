@@ -87,6 +87,11 @@ impl Workspace {
         Some(self.root.join(self.done(step)?.artefact.as_ref()?))
     }
 
+    /// The same, relative to the project.
+    pub(crate) fn artefact_name(&self, step: &str) -> Option<String> {
+        Some(format!("{FOLDER}/{}", self.done(step)?.artefact.as_ref()?))
+    }
+
     /// The folder in which a step works on its artefact; the same inputs come back to the same folder, so that a
     /// killed training goes on from its checkpoint.
     pub(crate) fn work_folder(&self, step: &str, inputs: &Inputs) -> PathBuf {

@@ -2,6 +2,8 @@
 
 mod project;
 
+pub(crate) use project::Served;
+
 use super::home::HomeArgs;
 use crate::ui::Ui;
 use clap::Args;
@@ -11,7 +13,6 @@ use lyceum_models::bert::Bert;
 use lyceum_serve::{Bound, Limits, Server};
 use lyceum_store::Home;
 use lyceum_store::db::Db;
-use project::Served;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

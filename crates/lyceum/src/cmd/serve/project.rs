@@ -24,6 +24,12 @@ impl Served {
         project.join(".lyceum/serve.json")
     }
 
+    /// Keeps it with a project.
+    pub(crate) fn write(&self, project: &Path) -> Result<()> {
+        let text = serde_json::to_vec_pretty(self).map_err(|e| Error::internal(e.to_string()))?;
+        lyceum_data::write_atomic(Self::file(project), &text)
+    }
+
     /// What a project serves.
     pub(crate) fn of_project(project: &Path) -> Result<Self> {
         let path = Self::file(project);

@@ -93,7 +93,7 @@ async fn target(
 fn base_of(project: &Project, target: &str) -> Result<String> {
     match project.item(target).map(|i| &i.kind) {
         Some(LearnKind::Adapter { base, .. }) => Some(base.clone()),
-        _ => project.serve.base.clone().or_else(|| project.bases().into_iter().next()),
+        _ => project.base(),
     }
     .ok_or_else(|| Error::invalid("the project names no base model").at_key("serve.base"))
 }

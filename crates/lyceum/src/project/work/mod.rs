@@ -7,7 +7,7 @@ mod serving;
 mod table;
 mod up;
 
-pub(crate) use adapter::adapter_from_llm;
 pub(crate) use engines::Engines;
 pub(crate) use serving::serving;
+pub(crate) use table::model_folder as table_model;
 pub(crate) use up::{Outcome, up};

@@ -17,8 +17,7 @@ pub(crate) async fn serving(
     for name in &project.serve.adapters {
         engines.adapter(project, workspace, name).await?;
     }
-    let base = project.serve.base.clone().or_else(|| project.bases().into_iter().next());
-    if let Some(base) = base {
+    if let Some(base) = project.base() {
         server = server.engine(engines.base(&base)?);
     }
     for item in project.learn.iter().filter(|i| matches!(i.kind, LearnKind::Table(_))) {
