@@ -47,10 +47,7 @@ pub(crate) async fn fetch(
     let stem = folder.join(key.get(..24).unwrap_or(&key));
     let _lock = Lock::acquire(stem.with_extension("lock"), &format!("lyceum pull {}", wanted.label))?;
     let part = stem.with_extension("part");
-    progress.begin(wanted.label, None);
-    let got = with_tries(client, wanted, &part, progress, cx).await;
-    progress.end();
-    got?;
+    with_tries(client, wanted, &part, progress, cx).await?;
     if let Some(expected) = wanted.sha256 {
         let actual = hash::of_file(&part, progress, cx)?;
         if actual != expected {
@@ -122,10 +119,11 @@ async fn attempt(
     };
     check_limit(wanted, total.unwrap_or(0))?;
     remember(wanted, path, &response, total)?;
-    progress.end();
-    progress.begin(wanted.label, total);
     let file = open_at(path, from)?;
-    let done = receive(wanted, response, file, from, progress, cx).await?;
+    progress.begin(wanted.label, total);
+    let done = receive(wanted, response, file, from, progress, cx).await;
+    progress.end();
+    let done = done?;
     match total {
         Some(total) if done < total => Err(again(&format!("the line was cut after {done} of {total} bytes"))),
         Some(total) if done > total => {

@@ -125,7 +125,7 @@ impl Hub {
         if let (Some(pinned), Some(said)) = (pinned, &said)
             && pinned != said
         {
-            return Err(Error::corrupt(format!("hf:{repo}:{name} has sha256 {said}, expected {pinned}")));
+            return Err(Error::corrupt(format!("{name} there has sha256 {said}, expected {pinned}")));
         }
         let wanted = Wanted {
             url,

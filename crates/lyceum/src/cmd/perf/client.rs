@@ -92,7 +92,7 @@ impl Target {
         }
         let request = request.body(self.body(number).to_string());
         let start = Instant::now();
-        let mut response = request.send().await.map_err(|e| (class(&e), innermost(&e)))?;
+        let mut response = request.send().await.map_err(|e| (class(&e), self.unsent(&e)))?;
         let status = response.status();
         if !status.is_success() {
             let body = response.text().await.unwrap_or_default();
@@ -106,6 +106,11 @@ impl Target {
             reader.take(&piece, start.elapsed())?;
         }
         reader.end(start.elapsed())
+    }
+
+    fn unsent(&self, e: &reqwest::Error) -> String {
+        let what = if e.is_connect() { "cannot connect to" } else { "no answer from" };
+        format!("{what} {}: {}", self.url.host_str().unwrap_or("?"), innermost(e))
     }
 
     fn body(&self, number: usize) -> Value {

@@ -153,8 +153,9 @@ impl Serve {
         let mut server = Server::new(limits);
         let mut engines = Vec::new();
         for model in &served.models {
+            let path = home.resolve(model)?;
             ui.note(&format!("loading {model}"));
-            let engine = open(&home.resolve(model)?, &served_name(model))?;
+            let engine = open(&path, &served_name(model))?;
             ready.models.push(engine.model().name.clone());
             engines.push(engine);
         }
