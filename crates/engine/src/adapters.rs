@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use lyceum_core::{AdapterInfo, AdapterSource, Adapters, Error, Result};
 use lyceum_models::peft::{self, Lora};
 use lyceum_models::{DecoderSpec, Module};
+use lyceum_tensor::Matrix;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub(crate) struct Factors {
     /// `[r, in]`.
     pub(crate) a: Vec<f32>,
-    /// `[out, r]`.
+    /// Transposed: `[r, out]`.
     pub(crate) b: Vec<f32>,
     pub(crate) scale: f32,
 }
@@ -43,7 +44,7 @@ impl Prepared {
                 .map(|m| 4 * (m.a.rows() * m.a.cols() + m.b.rows() * m.b.cols()) as u64)
                 .sum(),
         };
-        let widen = |m: &peft::LoraModule| Factors { a: m.a.to_f32(), b: m.b.to_f32(), scale: m.scale };
+        let widen = |m: &peft::LoraModule| Factors { a: m.a.to_f32(), b: transposed(&m.b), scale: m.scale };
         let modules = lora.modules.iter().map(|m| (m.module, widen(m))).collect();
         Self { info, root: NEXT_ROOT.fetch_add(1, Ordering::Relaxed), modules }
     }
@@ -52,6 +53,11 @@ impl Prepared {
     pub(crate) fn factors(&self, module: Module) -> Option<&Factors> {
         self.modules.get(&module)
     }
+}
+
+fn transposed(m: &Matrix) -> Vec<f32> {
+    let values = m.to_f32();
+    (0..m.cols()).flat_map(|c| values.iter().skip(c).step_by(m.cols().max(1)).copied()).collect()
 }
 
 /// The adapters of one model, by name.

@@ -1,5 +1,7 @@
 //! The engine as a whole: the laws, adapters, prefix reuse, stop strings, deadlines, scores, a small cache.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
+
 use futures_util::TryStreamExt;
 use lyceum_core::{
     AdapterSource, Engine, ErrorKind, Finish, GenerateEvent, GenerateRequest, LogProb, Prompt, Result,

@@ -1,5 +1,7 @@
 //! Filters keep what the reference keeps, with its probabilities.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
+
 use lyceum_core::Sampling;
 use lyceum_engine::{Candidates, Sampler};
 use lyceum_tensor::safetensors::Safetensors;

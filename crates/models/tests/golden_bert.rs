@@ -1,5 +1,7 @@
 //! Sentence vectors equal those of the reference.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
+
 use lyceum_models::bert::Bert;
 use lyceum_tensor::Pool;
 use lyceum_tensor::safetensors::Safetensors;

@@ -1,5 +1,7 @@
 //! Frequencies of every scaling equal those of the reference.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
+
 use lyceum_models::rope::{LongRope, RopeSpec, Scaling, Yarn};
 use lyceum_tensor::safetensors::Safetensors;
 use serde_json::Value;

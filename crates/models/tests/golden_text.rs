@@ -1,5 +1,7 @@
 //! Token ids and rendered conversations equal those of the reference.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
+
 use lyceum_core::{Message, RenderOptions, Role, TextCodec};
 use lyceum_models::Text;
 use lyceum_models::tokenizer::{Specials, Tokenizer};

@@ -1,5 +1,7 @@
 //! Files come back as they were written; broken ones say in one line what is broken.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
+
 use lyceum_core::ErrorKind;
 use lyceum_tensor::gguf::{self, Gguf, Kind, Value};
 use lyceum_tensor::safetensors::{self, Safetensors};

@@ -1,5 +1,7 @@
 //! Stored blocks widen to the numbers of the reference, and rounding agrees with it byte by byte.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
+
 use lyceum_tensor::safetensors::Safetensors;
 use lyceum_tensor::{Format, dequantize, quantize};
 use std::path::Path;

@@ -53,7 +53,7 @@ pub(super) fn tq1_0(b: &[u8; 54], x: &mut [f32; 256]) {
         let mut power = 1u8;
         for _ in 0..digits {
             for byte in &b[start..start + width] {
-                let digit = u16::from(byte.wrapping_mul(power)) * 3 >> 8;
+                let digit = (u16::from(byte.wrapping_mul(power)) * 3) >> 8;
                 x[at] = d * (f32::from(digit) - 1.0);
                 at += 1;
             }

@@ -3,7 +3,11 @@
 //! Layout, per layer: keys `[block][kv head][head_dim][16]`, so that 16 scores grow side by side without a sum across
 //! a register; values `[block][kv head][16][head_dim]`. Half precision, or f32 where exactness is wanted.
 
-#![allow(clippy::indexing_slicing, reason = "offsets within blocks of a constant size")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::needless_range_loop,
+    reason = "offsets within blocks of a constant size"
+)]
 
 use super::elementwise::softmax;
 use half::f16;

@@ -30,13 +30,16 @@ struct Out {
 // SAFETY: tasks write disjoint columns, see `product`.
 unsafe impl Sync for Out {}
 impl Out {
-    /// Adds to one output of a row.
+    /// Some outputs of a row.
     ///
     /// # Safety
     /// As [`Out::write`].
-    unsafe fn add(&self, row: usize, column: usize, value: f32) {
+    #[allow(clippy::mut_from_ref, reason = "each task gets columns of its own")]
+    unsafe fn part(&self, row: usize, columns: Range<usize>) -> &mut [f32] {
         // SAFETY: as the contract says.
-        unsafe { *self.start.add(row * self.stride + column) += value }
+        unsafe {
+            std::slice::from_raw_parts_mut(self.start.add(row * self.stride + columns.start), columns.len())
+        }
     }
 
     /// Writes outputs `from..from + values.len()` of a row.
@@ -155,8 +158,8 @@ unsafe fn plain_task(m: &Matrix, input: &Activations, outputs: Range<usize>, out
     }
 }
 
-/// out += scale · (x Aᵀ) Bᵀ for some rows: `x` is `[n, in]`, `a` is `[r, in]`, `b` is `[out, r]`, `out` is `[n, out]`;
-/// f32, row-major. The rank is `a.len() / in`.
+/// out += scale · (x Aᵀ) Bᵀ for some rows: `x` is `[n, in]`, `a` is `[r, in]`, `b` is Bᵀ, `[r, out]`, `out` is
+/// `[n, out]`; f32, row-major. The rank is `a.len() / in`.
 ///
 /// # Panics
 /// When the lengths do not belong together.
@@ -174,20 +177,20 @@ pub fn low_rank(
         return;
     }
     let outputs = b.len() / r;
-    assert!(out.len() >= n * outputs, "room for a low-rank product");
+    assert!(out.len() >= n * outputs && b.len() == r * outputs, "room for a low-rank product");
     let mut t = vec![0.0; n * r];
-    for (x, t) in x.chunks_exact(inputs).zip(t.chunks_exact_mut(r)) {
+    super::chunks(pool, &mut t, r, |row, t| {
         for (a, t) in a.chunks_exact(inputs).zip(t) {
-            *t = scale * float::dot(a, x);
+            *t = scale * float::dot(a, &x[row * inputs..][..inputs]);
         }
-    }
+    });
     let target = Out { start: out.as_mut_ptr(), stride: outputs };
     pool.ranges(outputs, 64, |range| {
         for (row, t) in t.chunks_exact(r).enumerate() {
-            for o in range.clone() {
-                let delta = float::dot(&b[o * r..][..r], t);
-                // SAFETY: inside `out` as asserted; the ranges are disjoint.
-                unsafe { target.add(row, o, delta) };
+            // SAFETY: inside `out` as asserted; the ranges are disjoint.
+            let out = unsafe { target.part(row, range.clone()) };
+            for (t, b) in t.iter().zip(b.chunks_exact(outputs)) {
+                super::add_scaled(out, *t, &b[range.clone()]);
             }
         }
     });
