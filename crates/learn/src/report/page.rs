@@ -13,7 +13,7 @@ body{background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif;max
 h1{font-size:24px;margin:0 0 4px}h2{font-size:18px;margin:32px 0 8px}h3{font-size:14px;margin:0 0 6px;color:var(--soft);font-weight:600}
 table{border-collapse:collapse;margin:8px 0;font-variant-numeric:tabular-nums}td,th{padding:4px 14px 4px 0;text-align:left;border-bottom:1px solid var(--line)}
 td.n,th.n{text-align:right}.better{font-weight:600}.soft{color:var(--soft)}.warn{background:var(--card);border-left:3px solid var(--base);padding:8px 12px;margin:8px 0}
-.grid-of{display:grid;grid-template-columns:repeat(auto-fit,minmax(400px,1fr));gap:16px}.card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}
+.grid-of{display:grid;grid-template-columns:repeat(auto-fill,minmax(400px,1fr));gap:16px}.card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}
 svg{width:100%;height:auto;font:11px system-ui,sans-serif}svg .grid{stroke:var(--line)}svg .tick{fill:var(--soft)}svg .label{fill:var(--fg)}
 svg polyline{fill:none;stroke-width:2}svg .model{stroke:var(--model)}svg .base{stroke:var(--base)}svg .chance,svg .mark{stroke:var(--soft);stroke-width:1;stroke-dasharray:4 4}
 svg .model-dot{fill:var(--model);fill-opacity:.75}svg .base-dot{fill:var(--base);fill-opacity:.45}svg .bar,svg .cell{fill:var(--model)}svg .count.on{fill:#fff}svg .count.off{fill:var(--fg)}
