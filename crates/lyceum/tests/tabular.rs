@@ -126,6 +126,7 @@ fn a_new_project_has_what_it_needs() {
     );
     assert_eq!(std::fs::read(dir.join("own/data/d.csv")).unwrap(), std::fs::read(dir.join("d.csv")).unwrap());
     ok(dir, &["new", "sample", "--json"]);
+    assert_eq!(ok(dir, &["check", "sample/lyceum.yaml", "--json"])["valid"], true);
     assert!(dir.join("sample/data/parcels.csv").is_file());
     let out = lyceum(dir, &["new", "own", "--json"]);
     assert_eq!(out.status.code(), Some(2));

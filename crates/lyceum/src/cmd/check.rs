@@ -1,14 +1,16 @@
-//! `lyceum check`: everything that is wrong with a configuration, without training.
+//! `lyceum check`: what is wrong with a configuration or a project file, without training.
 
+use crate::project::Project;
 use crate::ui::Ui;
 use clap::Args;
 use lyceum_core::{Error, ErrorKind, Result};
 use lyceum_learn::config::{Issue, check};
+use lyceum_learn::yaml;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Check a configuration without training
+/// Check a configuration or a project file without training
 #[derive(Args)]
 pub(crate) struct Check {
     /// YAML file
@@ -30,7 +32,8 @@ impl Check {
         let bytes = std::fs::read(&self.file).map_err(|e| Error::io(&self.file, "read", e))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Error::invalid("the file is not valid UTF-8").in_file(&self.file))?;
-        let (found, warnings) = check(&text);
+        let (found, warnings) =
+            if is_project(&text) { (project(&self.file), Vec::new()) } else { check(&text) };
         let (unsupported, errors): (Vec<Issue>, Vec<Issue>) = found.into_iter().partition(|i| i.unsupported);
         let fine = errors.is_empty() && unsupported.is_empty();
         let checked = Checked { valid: errors.is_empty(), errors, unsupported, warnings };
@@ -47,4 +50,25 @@ impl Check {
         })?;
         Ok(if fine { ExitCode::SUCCESS } else { ExitCode::from(ErrorKind::Invalid.exit_code()) })
     }
+}
+
+/// Whether it is a project file rather than one model's configuration.
+fn is_project(text: &str) -> bool {
+    let Ok(root) = yaml::parse(text) else { return false };
+    let has = |key| root.get(key).is_some();
+    (has("learn") || has("serve") || has("evaluate")) && !has("input_features")
+}
+
+/// The first fault of a project file.
+fn project(file: &Path) -> Vec<Issue> {
+    let Err(e) = Project::read(file) else { return Vec::new() };
+    let at = e.at();
+    vec![Issue {
+        path: at.key.clone().unwrap_or_default(),
+        line: at.line.unwrap_or(0),
+        column: at.column.unwrap_or(0),
+        message: e.message().to_string(),
+        hint: e.hints().first().cloned(),
+        unsupported: e.kind() == ErrorKind::Unsupported,
+    }]
 }

@@ -61,9 +61,13 @@ impl Merge {
         let found = FORMATS.iter().find(|(n, _)| *n == name);
         found.map(|(_, f)| MergeFormat::Fixed(*f)).ok_or_else(|| {
             let known = FORMATS.map(|(n, _)| n);
-            Error::invalid(format!("format `{}` cannot be written; known are auto, {}", self.format, known.join(", ")))
-                .at_key("--format")
-                .did_you_mean(&name, known)
+            Error::invalid(format!(
+                "format `{}` cannot be written; known are auto, {}",
+                self.format,
+                known.join(", ")
+            ))
+            .at_key("--format")
+            .did_you_mean(&name, known)
         })
     }
 }

@@ -95,11 +95,11 @@ fn project(name: &str, target: &str, file: &str, config: &str) -> String {
     format!("name: {}\nlearn:\n  {learned}:\n    data: data/{file}\n{body}", key(name))
 }
 
-/// Letters, digits and `_` only, so that it is a plain YAML key and a URL's part.
+/// Letters, digits and `_` only, so that it is a plain YAML key and a URL's part; `base` means the base model.
 fn key(text: &str) -> String {
-    let key: String =
-        text.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    if key.starts_with(|c: char| c.is_ascii_alphabetic()) { key } else { format!("p_{key}") }
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let key: String = text.to_lowercase().chars().take(60).map(plain).collect();
+    if key.starts_with(|c: char| c.is_ascii_alphabetic()) && key != "base" { key } else { format!("p_{key}") }
 }
 
 fn readme(name: &str, target: &str) -> String {

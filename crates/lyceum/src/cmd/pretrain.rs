@@ -96,7 +96,10 @@ impl Pretrain {
             return wrong("--hidden-size", format!("{h} must be a multiple of twice the {n} heads"));
         }
         if self.vocab_size < 257 {
-            return wrong("--vocab-size", format!("{} is less than the 256 bytes and the end token", self.vocab_size));
+            return wrong(
+                "--vocab-size",
+                format!("{} is less than the 256 bytes and the end token", self.vocab_size),
+            );
         }
         if self.layers == 0 || self.context < 8 || self.intermediate_size == 0 {
             return wrong("--layers", "a model wants at least one layer and a context of 8".into());

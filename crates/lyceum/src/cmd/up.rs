@@ -52,10 +52,8 @@ impl Up {
     fn plan(&self, project: &Project, ui: &Ui) -> Result<ExitCode> {
         let plan = Plan::new(project, &Workspace::look(&project.dir)?, &self.home.open()?)?;
         let (stale, fresh): (Vec<_>, Vec<_>) = plan.steps.iter().partition(|s| s.stale.is_some());
-        let reasons: Vec<_> = stale
-            .iter()
-            .map(|s| serde_json::json!({ "step": s.step, "reason": s.stale }))
-            .collect();
+        let reasons: Vec<_> =
+            stale.iter().map(|s| serde_json::json!({ "step": s.step, "reason": s.stale })).collect();
         let fresh: Vec<&str> = fresh.iter().map(|s| s.step.as_str()).collect();
         ui.result(&serde_json::json!({ "stale": reasons, "fresh": fresh }), |_| {
             let line = |s: &crate::project::Planned| match &s.stale {
@@ -138,11 +136,13 @@ async fn sample(
     let data = Dataset::read(project.path(&evaluation.data), &Keys::default())?.first(1);
     let Some(example) = data.examples.into_iter().next() else { return Ok(()) };
     let engine = engines.adapter(project, workspace, &evaluation.target).await?;
-    let model = ChatModel::new(engine).with_adapter(&evaluation.target).with_max_tokens(evaluation.max_tokens);
+    let model =
+        ChatModel::new(engine).with_adapter(&evaluation.target).with_max_tokens(evaluation.max_tokens);
     let asked = example.input.clone();
     let input = futures_util::stream::iter([Ok(example.input)]).boxed();
     let chunks: Vec<Result<Value>> = model.transform(input, cx).collect().await;
-    let answer: String = chunks.into_iter().collect::<Result<Vec<_>>>()?.iter().filter_map(Value::as_str).collect();
+    let answer: String =
+        chunks.into_iter().collect::<Result<Vec<_>>>()?.iter().filter_map(Value::as_str).collect();
     ui.note(&format!("asked {}\n{} answers {answer}", asked.to_json(), evaluation.target));
     Ok(())
 }

@@ -106,7 +106,8 @@ impl Project {
         let entries = |key: &str| top.get(key).map(Node::entries).unwrap_or_default();
         let learn: Vec<LearnItem> = entries("learn").iter().map(learn_item).collect::<Result<_>>()?;
         let serve = serve(top.get("serve"), &learn)?;
-        let evaluate = entries("evaluate").iter().map(|e| evaluation(e, &learn, &serve)).collect::<Result<_>>()?;
+        let evaluate =
+            entries("evaluate").iter().map(|e| evaluation(e, &learn, &serve)).collect::<Result<_>>()?;
         let folder = dir.file_name().and_then(|n| n.to_str()).unwrap_or("project").to_string();
         let project = Self { name: top.text("name")?.unwrap_or(folder), dir, learn, serve, evaluate };
         project.files_exist()?;
@@ -129,7 +130,8 @@ impl Project {
             LearnKind::Adapter { base, .. } => Some(base.clone()),
             LearnKind::Table(_) => None,
         };
-        let mut bases: Vec<String> = self.learn.iter().filter_map(of).chain(self.serve.base.clone()).collect();
+        let mut bases: Vec<String> =
+            self.learn.iter().filter_map(of).chain(self.serve.base.clone()).collect();
         bases.sort();
         bases.dedup();
         bases

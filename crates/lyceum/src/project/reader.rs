@@ -72,7 +72,11 @@ impl<'n> Section<'n> {
         let Some(node) = self.get(key) else { return Ok(None) };
         match node.value {
             Yaml::Int(n) if n > 0 => Ok(Some(n as usize)),
-            _ => Err(self.wrong(node, key, &format!("expected a whole number from 1, found {}", node.type_name()))),
+            _ => Err(self.wrong(
+                node,
+                key,
+                &format!("expected a whole number from 1, found {}", node.type_name()),
+            )),
         }
     }
 

@@ -99,7 +99,13 @@ impl Workspace {
     }
 
     /// Makes what lies in the work folder the artefact of a step, and records the step.
-    pub(crate) fn finish(&mut self, step: &str, inputs: Inputs, result: serde_json::Value, seconds: f64) -> Result<()> {
+    pub(crate) fn finish(
+        &mut self,
+        step: &str,
+        inputs: Inputs,
+        result: serde_json::Value,
+        seconds: f64,
+    ) -> Result<()> {
         let work = self.work_folder(step, &inputs);
         let mut artefact = None;
         if work.is_dir() {
@@ -116,7 +122,8 @@ impl Workspace {
     }
 
     fn save(&self) -> Result<()> {
-        let bytes = serde_json::to_vec_pretty(&self.state).map_err(|e| Error::internal(format!("state: {e}")))?;
+        let bytes =
+            serde_json::to_vec_pretty(&self.state).map_err(|e| Error::internal(format!("state: {e}")))?;
         write_atomic(self.root.join("state.json"), &bytes)
     }
 

@@ -113,7 +113,11 @@ impl Serve {
             (None, None) => self.listen.clone(),
             (host, port) => {
                 let host = host.as_deref().unwrap_or("127.0.0.1");
-                let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.into() };
+                let host = if host.contains(':') && !host.starts_with('[') {
+                    format!("[{host}]")
+                } else {
+                    host.into()
+                };
                 format!("{host}:{}", port.unwrap_or(8080))
             }
         }
@@ -128,9 +132,12 @@ impl Serve {
         served.models.extend(self.positional.iter().chain(&self.models).cloned());
         served.models.dedup();
         for pair in &self.adapters {
-            let (name, folder) = pair.split_once('=').filter(|(n, d)| !n.is_empty() && !d.is_empty()).ok_or_else(|| {
-                Error::invalid(format!("\"{pair}\" is not an adapter")).at_key("adapter").hint("write --adapter NAME=DIR")
-            })?;
+            let (name, folder) =
+                pair.split_once('=').filter(|(n, d)| !n.is_empty() && !d.is_empty()).ok_or_else(|| {
+                    Error::invalid(format!("\"{pair}\" is not an adapter"))
+                        .at_key("adapter")
+                        .hint("write --adapter NAME=DIR")
+                })?;
             served.adapters.insert(name.into(), folder.into());
         }
         if let Some(root) = &self.adapter_root {
@@ -202,7 +209,8 @@ fn is_encoder(path: &Path) -> bool {
 
 async fn load_adapter(engines: &[Arc<dyn Engine>], name: &str, folder: &Path) -> Result<()> {
     let adapters = engines.iter().filter(|e| e.model().generates).find_map(|e| e.adapters());
-    let adapters = adapters.ok_or_else(|| Error::invalid(format!("adapter {name} has no base model to go with")))?;
+    let adapters =
+        adapters.ok_or_else(|| Error::invalid(format!("adapter {name} has no base model to go with")))?;
     adapters.load(name, AdapterSource::Folder(folder.to_path_buf())).await.map(drop)
 }
 

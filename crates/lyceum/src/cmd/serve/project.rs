@@ -62,6 +62,9 @@ mod tests {
         std::fs::create_dir(dir.path().join(".lyceum")).unwrap();
         std::fs::write(Served::file(dir.path()), r#"{"models":["m"],"adapters":{"a":".lyceum/a"}}"#).unwrap();
         let served = Served::of_project(dir.path()).unwrap();
-        assert_eq!((served.models, &served.adapters["a"]), (vec!["m".to_string()], &dir.path().join(".lyceum/a")));
+        assert_eq!(
+            (served.models, &served.adapters["a"]),
+            (vec!["m".to_string()], &dir.path().join(".lyceum/a"))
+        );
     }
 }

@@ -4,7 +4,9 @@ use lyceum_core::{Context, Error, Progress, Result};
 use lyceum_learn::config::{Adapter, LlmConfig, LlmTrainer};
 use lyceum_models::Loaded;
 use lyceum_tensor::Pool;
-use lyceum_train::lm::{AdapterSettings, Example, Finetune, FinetuneReport, Targets, Training, finetune, read_examples};
+use lyceum_train::lm::{
+    AdapterSettings, Example, Finetune, FinetuneReport, Targets, Training, finetune, read_examples,
+};
 use lyceum_train::{Decay, Optimizer, OptimizerKind};
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +34,9 @@ pub(crate) fn adapter_from_llm(
     cx: &Context,
 ) -> Result<FinetuneReport> {
     let adapter = config.adapter.as_ref().ok_or_else(|| {
-        Error::unsupported("a language model is taught through an adapter").at_key("adapter").hint("add `adapter: {type: lora}`")
+        Error::unsupported("a language model is taught through an adapter")
+            .at_key("adapter")
+            .hint("add `adapter: {type: lora}`")
     })?;
     let length = config.max_length.unwrap_or(MAX_LENGTH).min(base.spec.context);
     let read = |path: &Path| -> Result<Vec<Example>> { read_examples(path, &base.text, length, false) };
@@ -71,7 +75,10 @@ fn training(trainer: &LlmTrainer, seed: u64) -> Result<Training> {
         learning_rate: trainer.learning_rate,
         decay,
         warmup_fraction: trainer.warmup_fraction,
-        optimizer: Optimizer { weight_decay: trainer.weight_decay as f32, ..Optimizer::new(OptimizerKind::Adamw) },
+        optimizer: Optimizer {
+            weight_decay: trainer.weight_decay as f32,
+            ..Optimizer::new(OptimizerKind::Adamw)
+        },
         max_grad_norm: trainer.clip_global_norm.unwrap_or(0.0) as f32,
         eval_every: 0,
         early_stop: trainer.early_stop.unwrap_or(0) as u64,

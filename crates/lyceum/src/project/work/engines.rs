@@ -33,7 +33,12 @@ impl<'a> Engines<'a> {
     }
 
     /// The engine of a learnt adapter, with the adapter loaded under its name.
-    pub(crate) async fn adapter(&mut self, project: &Project, workspace: &Workspace, name: &str) -> Result<Arc<dyn Engine>> {
+    pub(crate) async fn adapter(
+        &mut self,
+        project: &Project,
+        workspace: &Workspace,
+        name: &str,
+    ) -> Result<Arc<dyn Engine>> {
         let base = match project.item(name).map(|i| &i.kind) {
             Some(LearnKind::Adapter { base, .. }) => base.clone(),
             _ => return Err(Error::internal(format!("`{name}` is not an adapter"))),

@@ -22,7 +22,8 @@ pub(crate) async fn serving(
     }
     for item in project.learn.iter().filter(|i| matches!(i.kind, LearnKind::Table(_))) {
         if let Some(artefact) = workspace.artefact(&format!("learn.{}", item.name)) {
-            server = server.tabular(item.name.clone(), Arc::new(lyceum_learn::load(model_folder(&artefact))?));
+            server =
+                server.tabular(item.name.clone(), Arc::new(lyceum_learn::load(model_folder(&artefact))?));
         }
     }
     Ok(server)

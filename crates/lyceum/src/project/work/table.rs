@@ -15,7 +15,13 @@ pub(crate) fn model_folder(artefact: &Path) -> PathBuf {
 }
 
 /// Trains a model into a fresh `folder`; gives its metrics, the baseline's, and which rows they are of.
-pub(crate) fn learn(yaml: &str, data: &Path, folder: &Path, progress: &Arc<dyn Progress>, cx: &Context) -> Result<Json> {
+pub(crate) fn learn(
+    yaml: &str,
+    data: &Path,
+    folder: &Path,
+    progress: &Arc<dyn Progress>,
+    cx: &Context,
+) -> Result<Json> {
     // A killed run leaves a half-filled folder; a table is learnt in seconds, so it begins anew.
     if folder.exists() {
         std::fs::remove_dir_all(folder).map_err(|e| lyceum_core::Error::io(folder, "remove", e))?;

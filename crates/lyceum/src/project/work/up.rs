@@ -94,12 +94,18 @@ async fn step(
         _ => {
             let evaluation = project.evaluate.iter().find(|e| e.name == name);
             let evaluation = evaluation.ok_or_else(|| Error::internal(format!("no evaluation `{name}`")))?;
-            let result = evaluate(project, workspace, engines, evaluation, &folder, &ui.progress(), cx).await?;
+            let result =
+                evaluate(project, workspace, engines, evaluation, &folder, &ui.progress(), cx).await?;
             serde_json::to_value(&result).map_err(|e| Error::internal(format!("gate result: {e}")))?
         }
     };
     unchanged(project, planned)?;
-    workspace.finish(&planned.step, planned.inputs.clone(), result.clone(), started.elapsed().as_secs_f64())?;
+    workspace.finish(
+        &planned.step,
+        planned.inputs.clone(),
+        result.clone(),
+        started.elapsed().as_secs_f64(),
+    )?;
     Ok(result)
 }
 
@@ -116,7 +122,14 @@ fn unchanged(project: &Project, planned: &Planned) -> Result<()> {
     Ok(())
 }
 
-fn learn(project: &Project, item: &LearnItem, home: &Home, folder: &Path, ui: &Ui, cx: &Context) -> Result<Json> {
+fn learn(
+    project: &Project,
+    item: &LearnItem,
+    home: &Home,
+    folder: &Path,
+    ui: &Ui,
+    cx: &Context,
+) -> Result<Json> {
     let (data, progress) = (project.path(&item.data), ui.progress());
     match &item.kind {
         LearnKind::Table(yaml) => table::learn(yaml, &data, folder, &progress, cx),
