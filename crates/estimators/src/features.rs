@@ -4,13 +4,16 @@ use lyceum_core::{Column, Error, Result, Table};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// The values of a category's codes.
+pub(crate) type Levels = Arc<[Arc<str>]>;
+
 /// Names of the features in training order; category features keep the values of their codes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Features {
     /// One name a feature.
     pub names: Vec<Arc<str>>,
     /// For category features the value of each code.
-    pub levels: Vec<Option<Arc<[Arc<str>]>>>,
+    pub levels: Vec<Option<Levels>>,
 }
 
 impl Features {
@@ -50,14 +53,14 @@ impl Features {
     /// # Errors
     /// A missing column, or one of another kind than in training.
     pub fn columns(&self, table: &Table) -> Result<Vec<Vec<f64>>> {
-        let one = |(name, levels): (&Arc<str>, &Option<Arc<[Arc<str>]>>)| {
+        let one = |(name, levels): (&Arc<str>, &Option<Levels>)| {
             numbers(table.column(name)?, name, levels.as_ref())
         };
         self.names.iter().zip(&self.levels).map(one).collect()
     }
 }
 
-fn numbers(column: &Column, name: &str, levels: Option<&Arc<[Arc<str>]>>) -> Result<Vec<f64>> {
+fn numbers(column: &Column, name: &str, levels: Option<&Levels>) -> Result<Vec<f64>> {
     Ok(match (column, levels) {
         (Column::Number(v), _) => v.clone(),
         (Column::Bool(v), None) => v.iter().map(|b| b.map_or(f64::NAN, |b| f64::from(u8::from(b)))).collect(),

@@ -1,4 +1,10 @@
 //! Every estimator of the registry keeps the laws, and what it saves predicts the same bits.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
 
 use lyceum_core::{Column, FitContext, Model, Params, Table, Target, TrainingSet, laws};
 use lyceum_data::Random;

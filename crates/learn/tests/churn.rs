@@ -1,4 +1,10 @@
 //! The synthetic churn table with its Ludwig configuration: how good the models must be.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
 
 mod common;
 

@@ -1,5 +1,11 @@
 //! Configurations written for Ludwig: what it accepts is at most unsupported here, what it refuses is refused, old
 //! spellings are read.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
 
 mod common;
 

@@ -1,4 +1,10 @@
 //! Every model type learns, is saved, loaded and predicts the same; files are where Ludwig has them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
 
 mod common;
 

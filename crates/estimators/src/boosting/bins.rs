@@ -213,7 +213,7 @@ fn equal_counts(distinct: &[(f64, usize)], max_bin: usize, total: usize, min_dat
 
 /// Last value of each bin and first of the next.
 fn greedy_cuts(distinct: &[(f64, usize)], max_bin: usize, total: usize, min_data: usize) -> Vec<(f64, f64)> {
-    let max_bin = if min_data > 0 { max_bin.min(total / min_data).max(1) } else { max_bin };
+    let max_bin = total.checked_div(min_data).map_or(max_bin, |most| max_bin.min(most).max(1));
     let mean = total as f64 / max_bin as f64;
     let is_big = |n: usize| n as f64 >= mean;
     let (mut rest_bins, mut rest_rows) = (max_bin as f64, total as f64);

@@ -125,8 +125,7 @@ impl Grower<'_> {
                 rest = after;
             }
         }
-        let cells: Vec<Mutex<(Vec<&mut [Cell]>, Option<Found>)>> =
-            parts.into_iter().map(|p| Mutex::new((p, None))).collect();
+        let cells: Vec<Mutex<Task<'_>>> = parts.into_iter().map(|p| Mutex::new((p, None))).collect();
         self.pool.run(self.used.len(), |i| {
             let feature = self.used[i];
             let mut own = cells[feature].lock().unwrap_or_else(PoisonError::into_inner);
@@ -267,6 +266,9 @@ impl Grower<'_> {
         tree
     }
 }
+
+/// A feature's parts of the histograms, and what was found in them.
+type Task<'a> = (Vec<&'a mut [Cell]>, Option<Found>);
 
 /// Best splits of a feature in the small and the big child.
 type Found = [Option<Split>; 2];

@@ -6,7 +6,7 @@
 use super::model::{Booster, file_name_of};
 use super::transform::Transform;
 use super::tree::Tree;
-use crate::features::Features;
+use crate::features::{Features, Levels};
 use lyceum_core::{Error, Result};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -66,7 +66,7 @@ impl Booster {
             .map(|(n, (splits, _))| (n, splits))
             .filter(|(_, n)| *n > 0)
             .collect();
-        counts.sort_by(|a, b| b.1.cmp(&a.1));
+        counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
         counts.iter().map(|(name, n)| format!("{name}={n}\n")).collect()
     }
 
@@ -164,11 +164,7 @@ fn parameters(rest: &[&str]) -> Vec<(String, String)> {
 
 /// Values of the category features: the model names them in order, the parameters say which features they are, and
 /// without that the infos do (a categorical info has no brackets).
-fn levels(
-    rest: &[&str],
-    infos: &[String],
-    parameters: &[(String, String)],
-) -> Result<Vec<Option<Arc<[Arc<str>]>>>> {
+fn levels(rest: &[&str], infos: &[String], parameters: &[(String, String)]) -> Result<Vec<Option<Levels>>> {
     let mut out = vec![None; infos.len()];
     let Some(json) = rest.iter().find_map(|l| l.strip_prefix("pandas_categorical:")) else { return Ok(out) };
     let lists: Option<Vec<Vec<serde_json::Value>>> =

@@ -75,16 +75,16 @@ pub(super) fn best(hist: &[Cell], mapper: &BinMapper, sums: Sums, p: &TreeParams
     let two = hist.len() > 2 && *missing != MissingKind::None;
     let nan_last = usize::from(two && *missing == MissingKind::Nan);
     let skip = skip(if two { *missing } else { MissingKind::None });
-    let mut found = scan.from_right(nan_last, skip);
+    let mut found = scan.right_to_left(nan_last, skip);
     if two {
-        let forward = scan.from_left(skip);
+        let forward = scan.left_to_right(skip);
         if forward.as_ref().is_some_and(|f| found.as_ref().is_none_or(|b| f.gain > b.gain)) {
             found = forward;
         }
-    } else if *missing == MissingKind::Nan {
-        if let Some(Split { side: Side::UpTo { default_left, .. }, .. }) = &mut found {
-            *default_left = false;
-        }
+    } else if *missing == MissingKind::Nan
+        && let Some(Split { side: Side::UpTo { default_left, .. }, .. }) = &mut found
+    {
+        *default_left = false;
     }
     found
 }
@@ -100,7 +100,7 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     /// Adds bins to the right side from the last one down; what is skipped stays left.
-    fn from_right(&self, nan_last: usize, skip: Option<usize>) -> Option<Split> {
+    fn right_to_left(&self, nan_last: usize, skip: Option<usize>) -> Option<Split> {
         let (mut g, mut h, mut rows) = (0.0, EPSILON, 0);
         let mut best: Option<Split> = None;
         for bin in (1..self.hist.len() - nan_last).rev() {
@@ -125,7 +125,7 @@ impl Scan<'_> {
     }
 
     /// Adds bins to the left side from the first one up; what is skipped goes right, as the last bin does.
-    fn from_left(&self, skip: Option<usize>) -> Option<Split> {
+    fn left_to_right(&self, skip: Option<usize>) -> Option<Split> {
         let (mut g, mut h, mut rows) = (0.0, EPSILON, 0);
         let mut best: Option<Split> = None;
         for bin in 0..self.hist.len() - 1 {

@@ -319,7 +319,7 @@ impl Sampler {
     }
 
     fn draw_rows(&mut self, iteration: usize) {
-        if self.freq == 0 || self.fraction >= 1.0 || iteration % self.freq != 0 {
+        if self.freq == 0 || self.fraction >= 1.0 || !iteration.is_multiple_of(self.freq) {
             return;
         }
         let all = self.taken.len() + self.left_out.len();

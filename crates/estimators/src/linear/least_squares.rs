@@ -83,9 +83,9 @@ fn fit(data: &TrainingSet, alpha: f64, cx: &FitContext) -> Result<LinearModel> {
     let mut coef = vec![0.0; d];
     for _ in 0..2 {
         let mut rest: Vec<f64> = coef.iter().map(|w| -alpha * w).collect();
-        for row in 0..y.len() {
+        for (row, y) in y.iter().enumerate() {
             let x = design.row(row);
-            let error = y[row] - y_mean - x.iter().zip(&coef).map(|(x, w)| x * w).sum::<f64>();
+            let error = y - y_mean - x.iter().zip(&coef).map(|(x, w)| x * w).sum::<f64>();
             rest.iter_mut().zip(x).for_each(|(r, x)| *r += weight(row) * error * x);
         }
         cholesky_solve(&mut gram.clone(), &mut rest);

@@ -17,10 +17,9 @@ impl Confusion {
         let mut counts = vec![0; classes * classes];
         for (y, p) in y.iter().zip(predicted) {
             let (y, p) = (*y as usize, *p as usize);
-            if y < classes && p < classes {
-                if let Some(n) = counts.get_mut(y * classes + p) {
-                    *n += 1;
-                }
+            let place = (y < classes && p < classes).then(|| counts.get_mut(y * classes + p)).flatten();
+            if let Some(n) = place {
+                *n += 1;
             }
         }
         Self { counts, classes }

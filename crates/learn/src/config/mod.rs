@@ -164,11 +164,10 @@ fn read_root(root: &Node, issues: &Issues) -> Option<Config> {
             ModelConfig::Ecd { combiner, trainer: top.section("trainer", |s| ecd::read_trainer(s, &outputs)) }
         }
     };
-    if model_type != "ecd" {
-        if let Some(node) = top.take("combiner") {
+    if model_type != "ecd"
+        && let Some(node) = top.take("combiner") {
             issues.wrong(node, "combiner", format!("model_type `{model_type}` has no combiner"));
         }
-    }
     top.finish(&["top.ecd"], HARMLESS);
     cross_checks(&top, &inputs, &outputs, root);
     let rendered = Json::Object(top.rendered());

@@ -361,7 +361,7 @@ combiner: {type: concat, num_fc_layers: 2, output_size: 6, activation: tanh}
         let mut grads = vec![0.0; network.size()];
         loss(&network, &mut grads);
         let mut unused = vec![0.0; network.size()];
-        for i in 0..network.size() {
+        for (i, grad) in grads.iter().enumerate() {
             let old = network.parameters.values[i];
             let mut at = |x: f32| {
                 network.parameters.values[i] = x;
@@ -369,7 +369,7 @@ combiner: {type: concat, num_fc_layers: 2, output_size: 6, activation: tanh}
             };
             let slope = (at(old + 1e-2) - at(old - 1e-2)) / 2e-2;
             network.parameters.values[i] = old;
-            assert!((f64::from(grads[i]) - slope).abs() < 2e-3, "parameter {i}: {} for {slope}", grads[i]);
+            assert!((f64::from(*grad) - slope).abs() < 2e-3, "parameter {i}: {grad} for {slope}");
         }
     }
 }

@@ -5,8 +5,8 @@ use lyceum_data::{ColumnType, Raw, infer, read};
 use std::fmt::Write;
 use std::path::Path;
 
-/// YAML that predicts the targets from every other column that can help: not empty ones, and not those whose values
-/// never come again (names, numbers of customers).
+/// YAML that predicts the targets from every other column that can help: not empty ones, and not those that only name
+/// their rows (keys, running numbers).
 pub fn init_config(dataset: &Path, targets: &[String]) -> Result<String> {
     let raw = read(dataset)?;
     if targets.is_empty() {
@@ -21,7 +21,7 @@ pub fn init_config(dataset: &Path, targets: &[String]) -> Result<String> {
         }
         match (infer(&raw, name)?, is_identifier(&raw, name)) {
             (ColumnType::Empty, _) => left_out.push(format!("{name} (empty)")),
-            (_, true) => left_out.push(format!("{name} (every value differs)")),
+            (_, true) => left_out.push(format!("{name} (names its row)")),
             (kind, _) => {
                 let _ =
                     writeln!(out, "  - {{name: {}, type: {}}}", quoted(name), kind.name().unwrap_or("text"));
@@ -59,23 +59,21 @@ fn target_type(raw: &Raw, target: &str) -> Result<&'static str> {
     }
 }
 
-/// Whether the cells are single words (or whole numbers) of which none comes twice among at least 20.
+/// Whether a column only names its rows: at least 20 cells, single words of which none comes twice, or a running number.
 fn is_identifier(raw: &Raw, name: &str) -> bool {
     let Some(cells) = raw.get(name) else { return false };
     let mut seen = std::collections::HashSet::new();
-    let mut there = 0;
+    let mut numbers: Vec<i64> = Vec::new();
     for cell in cells.iter().flatten() {
-        there += 1;
-        if cell.contains([' ', '.', 'e', 'E']) && cell.parse::<f64>().is_ok()
-            || cell.split_whitespace().count() > 1
-        {
+        if cell.split_whitespace().count() > 1 || !seen.insert(cell) {
             return false;
         }
-        if !seen.insert(cell) {
-            return false;
-        }
+        numbers.extend(cell.parse::<i64>());
     }
-    there >= 20
+    let all_text = cells.iter().flatten().all(|c| c.parse::<f64>().is_err());
+    let (low, high) = (numbers.iter().min(), numbers.iter().max());
+    let running = low.zip(high).is_some_and(|(l, h)| h.abs_diff(*l) + 1 == seen.len() as u64);
+    seen.len() >= 20 && (all_text || (numbers.len() == seen.len() && running))
 }
 
 /// A YAML scalar that reads back as this text.

@@ -84,7 +84,7 @@ const POINTS: usize = 400;
 fn thin(x: Vec<f64>, y: Vec<f64>) -> Points {
     let n = x.len();
     let step = n.div_ceil(POINTS).max(1);
-    let keep = |i: &usize| i % step == 0 || i + 1 == n;
+    let keep = |i: &usize| i.is_multiple_of(step) || i + 1 == n;
     let pick = |v: Vec<f64>| v.into_iter().enumerate().filter(|(i, _)| keep(i)).map(|(_, x)| x).collect();
     Points { x: pick(x), y: pick(y) }
 }

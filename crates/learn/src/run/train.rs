@@ -290,11 +290,8 @@ fn statistics(summary: &Summary, measured_on: &str, metrics: &Measures) -> serde
         .iter()
         .map(|(k, m)| (k.clone(), m.iter().map(|(n, v)| (n.clone(), vec![*v])).collect()))
         .collect();
-    let mut out = json!({ "training": summary.training, "validation": summary.validation, "test": {} });
-    if measured_on == "test" {
-        out["test"] = json!(last);
-    }
-    out
+    let test = if measured_on == "test" { last } else { crate::fit::Curves::new() };
+    json!({ "training": summary.training, "validation": summary.validation, "test": test })
 }
 
 fn description(
