@@ -385,10 +385,12 @@ fn validation(s: &mut Section<'_>, outputs: &[Output]) -> (String, String) {
     let first = outputs.first().map(|o| o.name.clone()).unwrap_or_default();
     let field = s.text("validation_field").unwrap_or(first);
     let of_field = outputs.iter().find(|o| o.name == field);
-    if of_field.is_none() && field != "combined"
-        && let Some(node) = field_node {
-            s.issues().wrong(node, &s.path("validation_field"), format!("no output is called `{field}`"));
-        }
+    if of_field.is_none()
+        && field != "combined"
+        && let Some(node) = field_node
+    {
+        s.issues().wrong(node, &s.path("validation_field"), format!("no output is called `{field}`"));
+    }
     let names = of_field.map_or(["loss"].as_slice(), |o| metric_names(&o.kind));
     let default = of_field.map_or("loss", |o| o.kind.default_metric());
     let metric = s.choice("validation_metric", default, names, "").to_string();

@@ -294,11 +294,12 @@ fn tokenizer(s: &mut Section<'_>, names: &[&'static str]) -> Tokenizer {
         "sentencepiece",
     ];
     if let Some((node, given)) = s.peek("tokenizer").zip(given)
-        && ludwig.iter().any(|l| given.contains(l)) {
-            s.issues().unsupported(node, &s.path("tokenizer"), format!("`{given}` is not supported yet"));
-            s.issues().hint(format!("supported: {}", names.join(", ")));
-            return Tokenizer::SpacePunct;
-        }
+        && ludwig.iter().any(|l| given.contains(l))
+    {
+        s.issues().unsupported(node, &s.path("tokenizer"), format!("`{given}` is not supported yet"));
+        s.issues().hint(format!("supported: {}", names.join(", ")));
+        return Tokenizer::SpacePunct;
+    }
     Tokenizer::named(s.choice("tokenizer", "space_punct", names, "")).unwrap_or(Tokenizer::SpacePunct)
 }
 

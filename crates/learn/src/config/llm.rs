@@ -193,9 +193,10 @@ fn feature(top: &mut Section<'_>, key: &str, kinds: &[&str]) -> Option<(String, 
 
 fn adapter(top: &mut Section<'_>) -> Option<Adapter> {
     if let Some(node) = top.take("adapters")
-        && node.get("adapters").is_some_and(|n| n.value != Yaml::Null) {
-            top.issues().unsupported(node, "adapters", "several adapters are not supported yet");
-        }
+        && node.get("adapters").is_some_and(|n| n.value != Yaml::Null)
+    {
+        top.issues().unsupported(node, "adapters", "several adapters are not supported yet");
+    }
     top.take("adapter")?;
     top.section("adapter", |s| {
         let kinds = [

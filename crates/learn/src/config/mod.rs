@@ -165,9 +165,10 @@ fn read_root(root: &Node, issues: &Issues) -> Option<Config> {
         }
     };
     if model_type != "ecd"
-        && let Some(node) = top.take("combiner") {
-            issues.wrong(node, "combiner", format!("model_type `{model_type}` has no combiner"));
-        }
+        && let Some(node) = top.take("combiner")
+    {
+        issues.wrong(node, "combiner", format!("model_type `{model_type}` has no combiner"));
+    }
     top.finish(&["top.ecd"], HARMLESS);
     cross_checks(&top, &inputs, &outputs, root);
     let rendered = Json::Object(top.rendered());

@@ -226,12 +226,18 @@ impl<'a> Section<'a> {
                 None => {
                     let read = self.read.iter().map(String::as_str);
                     let known = sections.iter().flat_map(|s| keys::names(s)).chain(harmless.iter().copied());
-                    self.issues.unknown_key(
-                        (entry.line, entry.column),
-                        &self.path(key),
-                        key,
-                        read.chain(known),
-                    );
+                    let valid: Vec<&str> = read.chain(known).collect();
+                    let path = self.path(key);
+                    if is_open(sections) && nearest(key, valid.iter().copied()).is_none() {
+                        self.issues.unsupported(
+                            &entry.node,
+                            &path,
+                            format!("unknown key `{key}`, which Ludwig ignores"),
+                        );
+                        self.issues.hint("leave it out");
+                    } else {
+                        self.issues.unknown_key((entry.line, entry.column), &path, key, valid);
+                    }
                 }
             }
         }
@@ -241,6 +247,12 @@ impl<'a> Section<'a> {
     pub(super) fn rendered(&mut self) -> Map<String, Json> {
         std::mem::take(&mut self.rendered)
     }
+}
+
+/// Whether Ludwig takes any key in these sections: it does in features, optimisers and schedulers.
+fn is_open(sections: &[&str]) -> bool {
+    let open = ["input.", "output.", "optimizer.", "learning_rate_scheduler"];
+    sections.iter().any(|s| open.iter().any(|o| s.starts_with(o)))
 }
 
 fn shown_range(what: &str, low: f64, high: f64) -> String {

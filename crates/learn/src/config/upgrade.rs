@@ -172,10 +172,11 @@ const FEATURE_KEYS: [&str; 22] = [
 
 fn old_feature(feature: &mut Node, input: bool, issues: &Issues) {
     if let Some(kind) = value_mut(feature, "type")
-        && kind.as_str() == Some("numerical") {
-            issues.warn(format!("line {}: type `numerical` is read as `number`", kind.line));
-            kind.value = Yaml::Str("number".into());
-        }
+        && kind.as_str() == Some("numerical")
+    {
+        issues.warn(format!("line {}: type `numerical` is read as `number`", kind.line));
+        kind.value = Yaml::Str("number".into());
+    }
     for section in ["encoder", "decoder", "loss"] {
         value_mut(feature, section).into_iter().for_each(string_to_type);
     }
