@@ -81,12 +81,14 @@ impl Runnable for ChatModel {
     }
 
     fn signature(&self) -> Signature {
-        let text_or_messages = serde_json::json!({ "anyOf": [{ "type": "string" }, { "type": "array" }, { "type": "object" }] });
+        let text_or_messages =
+            serde_json::json!({ "anyOf": [{ "type": "string" }, { "type": "array" }, { "type": "object" }] });
         Signature::new(Schema(text_or_messages), Schema::of("string"))
     }
 
     async fn invoke(&self, input: Value, cx: &Context) -> Result<Value> {
-        let chunks: Vec<Value> = cx.run(self.transform(stream::iter([Ok(input)]).boxed(), cx).try_collect()).await?;
+        let chunks: Vec<Value> =
+            cx.run(self.transform(stream::iter([Ok(input)]).boxed(), cx).try_collect()).await?;
         Ok(chunks.iter().filter_map(Value::as_str).collect::<String>().into())
     }
 

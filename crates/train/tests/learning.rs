@@ -48,10 +48,18 @@ struct Setup {
 
 fn setup() -> Setup {
     let training = Training { steps: 12, learning_rate: 5e-3, eval_every: 4, ..Training::default() };
-    Setup { training, adapter: AdapterSettings { r: 4, alpha: 8.0, dropout: 0.1, ..AdapterSettings::default() } }
+    Setup {
+        training,
+        adapter: AdapterSettings { r: 4, alpha: 8.0, dropout: 0.1, ..AdapterSettings::default() },
+    }
 }
 
-fn run(output: &Path, setup: &Setup, progress: Arc<dyn Progress>, cx: &Context) -> lyceum_core::Result<Vec<f32>> {
+fn run(
+    output: &Path,
+    setup: &Setup,
+    progress: Arc<dyn Progress>,
+    cx: &Context,
+) -> lyceum_core::Result<Vec<f32>> {
     let (spec, weights) = base();
     let (examples, valid) = (examples(), examples()[..3].to_vec());
     let job = Finetune {
