@@ -11,11 +11,9 @@ type Envs = Vec<(String, String)>;
 
 /// Everything, in the order in which a fault is cheapest to find.
 pub(crate) fn run() -> Result<(), String> {
-    step("house", || tidy::run())?;
+    step("house", tidy::run)?;
     step("format", || cargo(&["fmt", "--all", "--check"], &Vec::new()))?;
-    step("lints", || {
-        cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &Vec::new())
-    })?;
+    step("lints", lints)?;
     let home = cache().join("home");
     let mut envs: Envs = vec![("LYCEUM_HOME".into(), home.display().to_string())];
     step("python", || {
@@ -52,6 +50,17 @@ fn cargo(arguments: &[&str], envs: &Envs) -> Result<(), String> {
         .status()
         .map_err(|e| format!("cargo: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("cargo {} failed", arguments.join(" "))) }
+}
+
+/// Programs and libraries under every lint; tests may unwrap, index and panic.
+fn lints() -> Result<(), String> {
+    let strict = ["clippy", "--workspace", "--quiet", "--", "-D", "warnings"];
+    cargo(&strict, &Vec::new())?;
+    let mut tests = vec!["clippy", "--workspace", "--tests", "--benches", "--quiet", "--", "-D", "warnings"];
+    for lint in ["clippy::unwrap_used", "clippy::expect_used", "clippy::panic", "clippy::indexing_slicing"] {
+        tests.extend(["-A", lint]);
+    }
+    cargo(&tests, &Vec::new())
 }
 
 /// All tests by nextest where it is installed, else by cargo; the documentation's examples by cargo.

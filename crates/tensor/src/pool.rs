@@ -153,7 +153,7 @@ impl Pool {
         let mut spins = 0u32;
         while state.load(Ordering::Acquire) & INSIDE != 0 {
             spins += 1;
-            if spins % 4096 == 0 {
+            if spins.is_multiple_of(4096) {
                 std::thread::yield_now();
             } else {
                 std::hint::spin_loop();

@@ -77,11 +77,6 @@ impl Workspace {
         there.then_some(done)
     }
 
-    /// All steps that were done.
-    pub(crate) fn steps(&self) -> impl Iterator<Item = (&String, &Done)> {
-        self.state.steps.iter()
-    }
-
     /// The folder of a done step's artefact.
     pub(crate) fn artefact(&self, step: &str) -> Option<PathBuf> {
         Some(self.root.join(self.done(step)?.artefact.as_ref()?))

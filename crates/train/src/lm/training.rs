@@ -242,7 +242,7 @@ impl Run<'_> {
 
     fn tell(&self, history: &History, total: u64) {
         let every = (total / 20).max(1);
-        if history.step % every == 0 || history.step == 1 {
+        if history.step.is_multiple_of(every) || history.step == 1 {
             let recent = history.loss.iter().rev().take(every as usize);
             let mean = recent.clone().sum::<f32>() / recent.count().max(1) as f32;
             let speed = history.tokens as f64 / history.seconds.max(1e-9);
@@ -256,7 +256,7 @@ impl Run<'_> {
             0 => self.training.steps_per_epoch(self.examples.len()),
             n => n,
         };
-        step % every == 0 || step == total
+        step.is_multiple_of(every) || step == total
     }
 
     fn evaluate(&self, history: &mut History, parameters: &Parameters) -> Result<()> {
