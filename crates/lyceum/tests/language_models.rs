@@ -41,7 +41,8 @@ fn expected() -> Value {
 #[test]
 fn tokenizes() {
     let e = expected();
-    let got = object(&["tokenize", "--model", &golden("llama"), "--text", e["text"].as_str().unwrap(), "--json"]);
+    let got =
+        object(&["tokenize", "--model", &golden("llama"), "--text", e["text"].as_str().unwrap(), "--json"]);
     assert_eq!(got["ids"], e["input_ids"]);
 }
 
@@ -55,7 +56,9 @@ fn generates_what_the_reference_generates() {
     assert_eq!(got["ids"], e["greedy_16_no_stop"]);
     assert_eq!(got["prompt_tokens"], e["input_ids"].as_array().unwrap().len());
     assert_eq!(got["logprobs"].as_array().unwrap().len(), 16);
-    assert!(got["tokens_per_second"].as_f64().unwrap() > 0.0 && got["first_token_ms"].as_f64().unwrap() > 0.0);
+    assert!(
+        got["tokens_per_second"].as_f64().unwrap() > 0.0 && got["first_token_ms"].as_f64().unwrap() > 0.0
+    );
     let adapter = golden("peft/lora_r8_all");
     args.extend(["--adapter", &adapter]);
     assert_ne!(object(&args)["ids"], e["greedy_16_no_stop"], "the adapter changes the answer");
@@ -151,5 +154,8 @@ fn requests_that_cannot_be_are_refused() {
     let long = "word ".repeat(300);
     let said = refusal(&["generate", "--model", &model, "--prompt", &long]);
     assert!(said.contains("the model's context 128"), "{said}");
-    assert!(refusal(&["generate", "--model", "no/such/model.gguf", "--prompt", "x"]).contains("no such model file"));
+    assert!(
+        refusal(&["generate", "--model", "no/such/model.gguf", "--prompt", "x"])
+            .contains("no such model file")
+    );
 }
