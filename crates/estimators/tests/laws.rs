@@ -36,7 +36,7 @@ fn data(task: Task, with_missing: bool) -> TrainingSet {
             Target::Multiclass { codes: signal.iter().map(code).collect(), classes: 3 }
         }
     };
-    let hole = |i: usize, x: f64| if with_missing && i % 7 == 0 { f64::NAN } else { x };
+    let hole = |i: usize, x: f64| if with_missing && i.is_multiple_of(7) { f64::NAN } else { x };
     let levels = ["p", "q", "r", "s", "t u"].map(Into::into).to_vec().into();
     let x = Table::new([
         ("a b", Column::Number(a.iter().enumerate().map(|(i, x)| hole(i, *x)).collect())),

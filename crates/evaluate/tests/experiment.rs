@@ -55,12 +55,12 @@ async fn a_failure_counts_as_wrong() {
 #[tokio::test]
 async fn stopped_it_goes_on_and_asks_nothing_twice() {
     let dir = tempfile::tempdir().unwrap();
-    let folder = Some(dir.path().join("run"));
-    let options = Options { folder: folder.clone(), batch: 2, ..Options::default() };
+    let folder = dir.path().join("run");
+    let options = Options { folder: Some(folder.clone()), batch: 2, ..Options::default() };
     let first = Echo { stop_at: Some(3), ..Echo::default() };
     let e = run(&first, &data(), Metric::ExactMatch, &options, &Context::new()).await.unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Cancelled);
-    let journal = folder.unwrap().join("experiment.jsonl");
+    let journal = folder.join("experiment.jsonl");
     assert_eq!(std::fs::read_to_string(&journal).unwrap().lines().count(), 3, "what was answered stays");
 
     // A crash in the middle of a line loses that line only.
