@@ -65,12 +65,13 @@ fn lints() -> Result<(), String> {
     cargo(&tests, &Vec::new())
 }
 
-/// All tests by nextest where it is installed, else by cargo; the documentation's examples by cargo.
+/// All tests by nextest where it is installed, else by cargo; the documentation's examples by cargo. What passing tests
+/// print is shown at the end: a test that lacks its data says `SKIPPED: …` there.
 fn tests(envs: &Envs) -> Result<(), String> {
     let has_nextest =
         Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
     if has_nextest {
-        cargo(&["nextest", "run", "--workspace", "--no-fail-fast", "--success-output", "never"], envs)?;
+        cargo(&["nextest", "run", "--workspace", "--no-fail-fast", "--success-output", "final"], envs)?;
         return cargo(&["test", "--workspace", "--doc", "--quiet"], envs);
     }
     cargo(&["test", "--workspace", "--quiet"], envs)
