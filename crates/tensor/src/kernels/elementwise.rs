@@ -38,6 +38,18 @@ fn sum_of(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 }
 
 #[inline(always)]
+fn dot_of(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..LANES {
+            lanes[i] += a[i] * b[i];
+        }
+    }
+    lanes.iter().sum::<f32>() + rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum::<f32>()
+}
+
+#[inline(always)]
 fn max_of(x: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let (chunks, rest) = x.as_chunks::<LANES>();
@@ -57,13 +69,14 @@ twice! {
 }
 
 twice! {
-    /// `out = w · x / sqrt(mean(x²) + eps)`.
-    pub fn rms_norm(x: &[f32], w: &[f32], eps: f32, out: &mut [f32]) {
+    /// `out = w · x · s` with s = 1 / √(mean x² + eps), which is returned.
+    pub fn rms_norm(x: &[f32], w: &[f32], eps: f32, out: &mut [f32]) -> f32 {
         let mean = sum_of(x, |x| x * x) / x.len() as f32;
         let scale = 1.0 / (mean + eps).sqrt();
         for ((o, x), w) in out.iter_mut().zip(x).zip(w) {
             *o = x * scale * w;
         }
+        scale
     }
 }
 
@@ -90,6 +103,60 @@ twice! {
     pub fn silu_times(gate: &mut [f32], up: &[f32]) {
         for (g, u) in gate.iter_mut().zip(up) {
             *g = *g / (1.0 + exp(-*g)) * u;
+        }
+    }
+}
+
+twice! {
+    /// The gradients of [`silu_times`]: with the gradient `d` of its output, `d = d · up · silu'(gate)` (towards the
+    /// gate) and `du = d · silu(gate)` (towards up).
+    pub fn silu_times_back(gate: &[f32], up: &[f32], d: &mut [f32], du: &mut [f32]) {
+        for (((g, u), d), du) in gate.iter().zip(up).zip(d).zip(du) {
+            let s = 1.0 / (1.0 + exp(-*g));
+            *du = *d * g * s;
+            *d *= u * s * (1.0 + g * (1.0 - s));
+        }
+    }
+}
+
+twice! {
+    /// The backward of one row of softmax attention: with scores `p`, their log-sum, the gradient `ds` of the
+    /// probabilities and δ = Σ p ds: `p = e^(p · scale - sum)`, `ds = p (ds - δ) · scale`.
+    pub fn softmax_back(p: &mut [f32], ds: &mut [f32], scale: f32, sum: f32, delta: f32) {
+        for (p, ds) in p.iter_mut().zip(ds) {
+            *p = exp(*p * scale - sum);
+            *ds = *p * (*ds - delta) * scale;
+        }
+    }
+}
+
+twice! {
+    /// `x = c · softmax(s · x)`; the logarithm of the sum of e^(s · x) is returned.
+    pub fn softmax_scaled(x: &mut [f32], s: f32, c: f32) -> f32 {
+        let most = max_of(x) * s;
+        for x in x.iter_mut() {
+            *x = exp(*x * s - most);
+        }
+        let sum = sum_of(x, |x| x);
+        let by = c / sum;
+        for x in x.iter_mut() {
+            *x *= by;
+        }
+        most + sum.ln()
+    }
+}
+
+twice! {
+    /// The backward of [`rms_norm`] for one row: with h = x · scale and g = dy · w: `dy = scale (g - h mean(g h))`,
+    /// `dw += dy · h`. Returns nothing else; `scale` is 1 / √(mean x² + ε).
+    pub fn rms_norm_back(x: &[f32], w: &[f32], scale: f32, dy: &mut [f32], dw: &mut [f32]) {
+        for (((g, x), w), dw) in dy.iter_mut().zip(x).zip(w).zip(dw) {
+            *dw += *g * x * scale;
+            *g *= w;
+        }
+        let pull = dot_of(dy, x) * scale * scale / x.len() as f32;
+        for (g, x) in dy.iter_mut().zip(x) {
+            *g = scale * (*g - x * pull);
         }
     }
 }

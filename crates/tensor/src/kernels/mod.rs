@@ -15,7 +15,8 @@ mod widen;
 pub use activations::{Activations, Quantised};
 pub use attention::{BLOCK, Cache, CacheLayer, attend};
 pub use elementwise::{
-    add, add_scaled, argmax, exp_all, log_sum_exp, max, rms_norm, rotate_halves, silu_times, softmax,
+    add, add_scaled, argmax, exp_all, log_sum_exp, max, rms_norm, rms_norm_back, rotate_halves, silu_times,
+    silu_times_back, softmax, softmax_back, softmax_scaled,
 };
 pub use float::dot;
 pub use packed::Packed;

@@ -1,7 +1,8 @@
 //! Activations by name, and the gated unit silu(gate) · up of Llama's MLP (Shazeer 2020) as one operation.
 
-use super::elementwise::zip_pieces;
+use super::elementwise::{GRAIN, zip_pieces};
 use super::{Tape, Tensor, Var};
+use crate::kernels;
 
 /// A function applied to each number.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -169,58 +170,25 @@ impl Tape<'_> {
     /// silu(gate) · up, of one shape.
     pub fn silu_gate(&mut self, gate: &Var, up: &Var) -> Var {
         let mut y = gate.value.clone();
-        zip_pieces(self.pool, y.data_mut(), up.value.data(), |y, up| {
-            y.iter_mut().zip(up).for_each(|(y, up)| *y *= fast_sigmoid(*y) * up);
-        });
+        zip_pieces(self.pool, y.data_mut(), up.value.data(), kernels::silu_times);
         let (g_node, u_node, gate, up) = (gate.node, up.node, gate.value.clone(), up.value.clone());
-        self.record(y, &[g_node, u_node], move |dy, grads| {
-            let mut du = dy.clone();
-            zip_pieces(grads.pool, du.data_mut(), gate.data(), |du, g| {
-                du.iter_mut().zip(g).for_each(|(d, g)| *d *= g * fast_sigmoid(*g));
+        self.record(y, &[g_node, u_node], move |mut dy, grads| {
+            let mut du = vec![0.0; dy.len()];
+            let inputs: Vec<_> = gate.data().chunks(GRAIN).zip(up.data().chunks(GRAIN)).collect();
+            let outputs = dy.data_mut().chunks_mut(GRAIN).zip(du.chunks_mut(GRAIN));
+            let outputs: Vec<_> = outputs.map(std::sync::Mutex::new).collect();
+            grads.pool.run(inputs.len(), |i| {
+                if let (Some((gate, up)), Some(Ok(mut out))) =
+                    (inputs.get(i), outputs.get(i).map(|o| o.lock()))
+                {
+                    let (d, du) = &mut *out;
+                    kernels::silu_times_back(gate, up, d, du);
+                }
             });
-            grads.add(u_node, du);
-            let mut dg = dy;
-            zip_pieces(grads.pool, dg.data_mut(), gate.data(), |dg, g| {
-                dg.iter_mut().zip(g).for_each(|(d, g)| {
-                    let s = fast_sigmoid(*g);
-                    *d *= s * (1.0 + g * (1.0 - s));
-                });
-            });
-            zip_pieces(grads.pool, dg.data_mut(), up.data(), |dg, u| {
-                dg.iter_mut().zip(u).for_each(|(d, u)| *d *= u)
-            });
-            grads.add(g_node, dg);
+            drop(outputs);
+            grads.add(u_node, Tensor::new(dy.shape().to_vec(), du));
+            grads.add(g_node, dy);
         })
-    }
-}
-
-/// The sigmoid without a library call, so that loops over it vectorise: relative error below 2e-7.
-fn fast_sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + fast_exp(-x))
-}
-
-/// e^x within 2e-7 relative: 2^n by its exponent bits times a polynomial of degree 6 on |r| <= ln 2 / 2 (Taylor's
-/// coefficients; the remainder there is below 1.2e-7). Clamped to the range of normal f32.
-pub(super) fn fast_exp(x: f32) -> f32 {
-    let x = x.clamp(-87.0, 88.0);
-    // Adding 1.5·2^23 rounds to the nearest integer without a library call.
-    const ROUND: f32 = 12_582_912.0;
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
-    let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
-    let p = 1.0
-        + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0))))));
-    p * f32::from_bits(((n as i32 + 127) << 23) as u32)
-}
-
-impl Tensor {
-    /// Each row's softmax, in place of the row.
-    pub(super) fn softmax_row(row: &mut [f32]) -> f32 {
-        let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        row.iter_mut().for_each(|x| *x = fast_exp(*x - max));
-        let sum: f32 = row.iter().sum();
-        let scale = 1.0 / sum;
-        row.iter_mut().for_each(|x| *x *= scale);
-        max + sum.ln()
     }
 }
 
@@ -228,15 +196,6 @@ impl Tensor {
 mod tests {
     use super::super::check::{gradients, random};
     use super::*;
-
-    #[test]
-    fn the_quick_exponential_is_close() {
-        for i in -8600..8700 {
-            let x = i as f32 * 0.01;
-            let want = f64::from(x).exp();
-            assert!((f64::from(fast_exp(x)) / want - 1.0).abs() < 4e-7, "at {x}");
-        }
-    }
 
     #[test]
     fn gradients_of_all() {

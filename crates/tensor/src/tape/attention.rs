@@ -4,7 +4,8 @@
 #![allow(clippy::indexing_slicing, reason = "shapes are checked where an operation begins")]
 
 use super::{Tape, Tensor, Var};
-use crate::{Pool, View, gemm};
+use crate::{Pool, View, gemm, kernels};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 /// Query rows of a tile.
@@ -46,7 +47,7 @@ impl Segments {
         self.0.windows(2).flat_map(|w| 0..(w[1] - w[0]) as u32).collect()
     }
 
-    fn get(&self, i: usize) -> std::ops::Range<usize> {
+    fn get(&self, i: usize) -> Range<usize> {
         self.0[i]..self.0[i + 1]
     }
 }
@@ -92,7 +93,7 @@ impl AttentionShape {
 }
 
 impl Unit<'_> {
-    /// Masked scores of query rows `from..to` of a head against keys `low..to`, in `s` `[to - from, to - low]`.
+    /// Raw scores (neither scaled nor masked) of query rows `from..to` of a head against keys `low..to`, in `s` `[to - from, to - low]`.
     fn scores(
         &self,
         pool: &Pool,
@@ -101,19 +102,20 @@ impl Unit<'_> {
         (low, from, to): (usize, usize, usize),
         s: &mut [f32],
     ) {
-        let AttentionShape { head_dim: d, scale, .. } = self.shape;
+        let d = self.shape.head_dim;
         let (qc, kc) = (self.shape.q_cols(), self.shape.kv_cols());
         let q = View::new(&self.q[(start + from) * qc + head * d..], qc);
         let k = View::new(&self.k[(start + low) * kc + head / self.shape.group() * d..], kc);
         let width = to - low;
         gemm(pool, (to - from, width, d), q, k.t(), s, width, false);
-        for (i, row) in s.chunks_mut(width).take(to - from).enumerate() {
-            let first = self.shape.first_key(from + i).max(low) - low;
-            let last = from + i - low;
-            for (j, x) in row.iter_mut().enumerate() {
-                *x = if j >= first && j <= last { *x * scale } else { f32::NEG_INFINITY };
-            }
-        }
+    }
+
+    /// Zeroes what row `row` of a tile that begins at key `low` does not see; the range that it sees is returned.
+    fn seen(&self, row: usize, low: usize, line: &mut [f32]) -> Range<usize> {
+        let seen = self.shape.first_key(row).max(low) - low..row + 1 - low;
+        line[..seen.start].fill(0.0);
+        line[seen.end..].fill(0.0);
+        seen
     }
 }
 
@@ -167,8 +169,9 @@ fn forward(pool: &Pool, unit: Unit<'_>, segments: &Segments, rows: usize) -> (Ve
             let (low, to) = (shape.first_key(from), (from + TILE).min(len));
             let width = to - low;
             unit.scores(pool, seg.start, head, (low, from, to), &mut s);
-            for (row, lse) in s.chunks_mut(width).take(to - from).zip(&mut lse[from..to]) {
-                *lse = Tensor::softmax_row(row);
+            for (i, line) in s.chunks_mut(width).take(to - from).enumerate() {
+                let seen = unit.seen(from + i, low, line);
+                lse[from + i] = kernels::softmax_scaled(&mut line[seen], shape.scale, 1.0);
             }
             let kc = shape.kv_cols();
             let v = View::new(&unit.v[(seg.start + low) * kc + head / shape.group() * d..], kc);
@@ -224,7 +227,7 @@ fn backward(
 fn unit_backward(
     pool: &Pool,
     unit: Unit<'_>,
-    seg: std::ops::Range<usize>,
+    seg: Range<usize>,
     kv: usize,
     out: &[f32],
     (lse, rows): (&[f32], usize),
@@ -247,13 +250,13 @@ fn unit_backward(
             gemm(pool, (n, width, d), dy_tile, View::new(&unit.v[keys..], kc).t(), &mut ds, width, false);
             for i in 0..n {
                 let at = at + i * qc;
-                let delta: f32 = dy[at..at + d].iter().zip(&out[at..at + d]).map(|(a, b)| a * b).sum();
+                let delta = kernels::dot(&dy[at..at + d], &out[at..at + d]);
                 let sum = lse[head * rows + seg.start + from + i];
                 let line = i * width..(i + 1) * width;
-                for (p, ds) in p[line.clone()].iter_mut().zip(&mut ds[line]) {
-                    *p = super::activation::fast_exp(*p - sum);
-                    *ds = *p * (*ds - delta) * shape.scale;
-                }
+                let (p, ds) = (&mut p[line.clone()], &mut ds[line]);
+                let seen = unit.seen(from + i, low, p);
+                unit.seen(from + i, low, ds);
+                kernels::softmax_back(&mut p[seen.clone()], &mut ds[seen], shape.scale, sum, delta);
             }
             let [dq, dk, dv] = &mut grads;
             let (p, ds) = (View::new(&p, width), View::new(&ds, width));

@@ -4,7 +4,7 @@ use super::{Tape, Tensor, Var};
 use crate::Pool;
 
 /// Numbers below which one thread is quicker than two.
-const GRAIN: usize = 16 * 1024;
+pub(super) const GRAIN: usize = 16 * 1024;
 
 /// Calls `f` on equal pieces of two slices of one length, in parallel.
 pub(super) fn zip_pieces(pool: &Pool, out: &mut [f32], other: &[f32], f: impl Fn(&mut [f32], &[f32]) + Sync) {
@@ -22,7 +22,7 @@ pub(super) fn zip_pieces(pool: &Pool, out: &mut [f32], other: &[f32], f: impl Fn
 
 /// `a += b`.
 pub(super) fn add_in_place(pool: &Pool, a: &mut [f32], b: &[f32]) {
-    zip_pieces(pool, a, b, |a, b| a.iter_mut().zip(b).for_each(|(a, b)| *a += b));
+    zip_pieces(pool, a, b, crate::kernels::add);
 }
 
 impl Tape<'_> {

@@ -6,10 +6,10 @@
 #![allow(clippy::indexing_slicing, reason = "shapes are checked where an operation begins")]
 
 use super::{Grads, Tape, Tensor, Var, Weight};
-use crate::{Pool, View, gemm};
+use crate::{Pool, View, gemm, kernels};
 
 /// Bytes of logits held at once.
-const LOGITS: usize = 64 << 20;
+const LOGITS: usize = 8 << 20;
 
 /// The loss and its parts.
 #[derive(Debug, Clone)]
@@ -120,10 +120,9 @@ impl Pass<'_> {
             if let Ok(mut line) = lines[i].lock() {
                 let target = targets[row] as usize;
                 let at_target = line.0[target];
-                line.2 = line.0.iter().all(|x| *x <= at_target);
-                line.1 = Tensor::softmax_row(line.0) - at_target;
+                line.2 = kernels::max(line.0) <= at_target;
                 let by = weights[row] / total;
-                line.0.iter_mut().for_each(|p| *p *= by);
+                line.1 = kernels::softmax_scaled(line.0, 1.0, by) - at_target;
                 line.0[target] -= by;
             }
         });

@@ -126,9 +126,8 @@ impl Tape<'_> {
         let (weight, x_shape) = (weight.clone(), x.value.shape().to_vec());
         self.record(Tensor::new(shape, y), &[x_node, w_node, b_node], move |dy, grads| {
             if x_node.is_some() {
-                let mut dx = vec![0.0; x_shape.iter().product()];
-                weight.backward(grads.pool, dy.data(), &mut dx, false);
-                grads.add(x_node, Tensor::new(x_shape, dx));
+                grads
+                    .accumulate(x_node, x_shape, |pool, dx, more| weight.backward(pool, dy.data(), dx, more));
             }
             if let (Some(x), Weight::Dense(w)) = (kept, &weight) {
                 grads.add(w_node, outer(grads.pool, &dy, &x, w.value.shape()));
@@ -173,10 +172,10 @@ impl Tape<'_> {
                 grads.add(a_node, outer(pool, &dt, &x, low.a.value.shape()));
             }
             if x_node.is_some() {
-                let mut dx = vec![0.0; n * k];
                 let down = View::new(low.a.value.data(), k);
-                gemm(pool, (n, k, rank), View::new(dt.data(), rank), down, &mut dx, k, false);
-                grads.add(x_node, Tensor::new(x.shape().to_vec(), dx));
+                grads.accumulate(x_node, x.shape().to_vec(), |pool, dx, more| {
+                    gemm(pool, (n, k, rank), View::new(dt.data(), rank), down, dx, k, more);
+                });
             }
             grads.add(base_node, dy);
         })

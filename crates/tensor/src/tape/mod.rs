@@ -68,6 +68,25 @@ impl Grads<'_> {
         self.slots.get_mut(var.node?)?.take()
     }
 
+    /// Lets `f` write a gradient of a shape, or add to the one that is there (its last argument says which).
+    fn accumulate(
+        &mut self,
+        node: Option<NodeId>,
+        shape: Vec<usize>,
+        f: impl FnOnce(&Pool, &mut [f32], bool),
+    ) {
+        let pool = self.pool;
+        let Some(slot) = node.and_then(|id| self.slots.get_mut(id)) else { return };
+        match slot {
+            Some(sum) => f(pool, sum.data_mut(), true),
+            None => {
+                let mut grad = vec![0.0; shape.iter().product()];
+                f(pool, &mut grad, false);
+                *slot = Some(Tensor::new(shape, grad));
+            }
+        }
+    }
+
     fn add(&mut self, node: Option<NodeId>, grad: Tensor) {
         let Some(slot) = node.and_then(|id| self.slots.get_mut(id)) else { return };
         match slot {

@@ -2,37 +2,49 @@
 //! (Ba et al. 2016), y = w (x - mean) / √(var + ε) + b.
 
 use super::{Tape, Tensor, Var};
+use crate::kernels;
+use std::sync::Mutex;
+
+/// Rows of a task. Gradients of weights are summed within tasks first, so the sum does not depend on the threads.
+const ROWS: usize = 128;
 
 impl Tape<'_> {
     /// RMSNorm of each row with the weights `w` (as long as a row).
     pub fn rms_norm(&mut self, x: &Var, w: &Var, eps: f32) -> Var {
         let cols = w.value.len();
-        let mut y = x.value.clone();
-        let scales: Vec<f32> = y
-            .data_mut()
-            .chunks_mut(cols)
-            .map(|row| {
-                let scale = 1.0 / (row.iter().map(|x| x * x).sum::<f32>() / cols as f32 + eps).sqrt();
-                row.iter_mut().zip(w.value.data()).for_each(|(x, w)| *x *= scale * w);
-                scale
-            })
-            .collect();
+        let mut y = vec![0.0; x.value.len()];
+        let mut scales = vec![0.0; x.value.rows()];
+        let parts =
+            y.chunks_mut(ROWS * cols).zip(scales.chunks_mut(ROWS)).zip(x.value.data().chunks(ROWS * cols));
+        let parts: Vec<_> = parts.map(Mutex::new).collect();
+        self.pool.run(parts.len(), |i| {
+            let Some(Ok(mut part)) = parts.get(i).map(|p| p.lock()) else { return };
+            let ((y, scales), x) = &mut *part;
+            for ((y, x), scale) in y.chunks_mut(cols).zip(x.chunks(cols)).zip(scales.iter_mut()) {
+                *scale = kernels::rms_norm(x, w.value.data(), eps, y);
+            }
+        });
+        drop(parts);
+        let y = Tensor::new(x.value.shape().to_vec(), y);
         let (x_node, w_node, x, w) = (x.node, w.node, x.value.clone(), w.value.clone());
         self.record(y, &[x_node, w_node], move |mut dy, grads| {
-            let mut dw = vec![0.0; cols];
-            let rows = dy.data_mut().chunks_mut(cols).zip(x.data().chunks(cols)).zip(&scales);
-            for ((dy, x), scale) in rows {
-                // With h = x·scale: dx = scale (g - h mean(g h)), g = dy·w; dw = dy·h.
-                let mut dot = 0.0;
-                for ((dy, x), (w, dw)) in dy.iter_mut().zip(x).zip(w.data().iter().zip(&mut dw)) {
-                    *dw += *dy * x * scale;
-                    *dy *= w;
-                    dot += *dy * x;
+            let mut dws = vec![0.0; scales.len().div_ceil(ROWS) * cols];
+            let parts = dy.data_mut().chunks_mut(ROWS * cols).zip(dws.chunks_mut(cols));
+            let parts = parts.zip(x.data().chunks(ROWS * cols).zip(scales.chunks(ROWS)));
+            let parts: Vec<_> = parts.map(Mutex::new).collect();
+            grads.pool.run(parts.len(), |i| {
+                let Some(Ok(mut part)) = parts.get(i).map(|p| p.lock()) else { return };
+                let ((dy, dw), (x, scales)) = &mut *part;
+                for ((dy, x), scale) in dy.chunks_mut(cols).zip(x.chunks(cols)).zip(scales.iter()) {
+                    kernels::rms_norm_back(x, w.data(), *scale, dy, dw);
                 }
-                let pull = dot * scale * scale / cols as f32;
-                dy.iter_mut().zip(x).for_each(|(g, x)| *g = scale * (*g - x * pull));
+            });
+            drop(parts);
+            if w_node.is_some() {
+                let mut dw = vec![0.0; cols];
+                dws.chunks(cols).for_each(|part| kernels::add(&mut dw, part));
+                grads.add(w_node, Tensor::new(vec![cols], dw));
             }
-            grads.add(w_node, Tensor::new(vec![cols], dw));
             grads.add(x_node, dy);
         })
     }
