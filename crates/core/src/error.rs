@@ -194,11 +194,14 @@ impl Error {
         Self::new(ErrorKind::Cancelled, "interrupted")
     }
 
-    /// An operating-system error about a path. A full disk becomes [`ErrorKind::Exhausted`].
+    /// An operating-system error about a path. A full disk, a spent quota or a file-size limit becomes
+    /// [`ErrorKind::Exhausted`].
     pub fn io(path: impl AsRef<Path>, action: &str, e: std::io::Error) -> Self {
         let kind = match e.kind() {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Exhausted,
+            std::io::ErrorKind::StorageFull
+            | std::io::ErrorKind::QuotaExceeded
+            | std::io::ErrorKind::FileTooLarge => ErrorKind::Exhausted,
             _ => ErrorKind::Io,
         };
         Self::new(kind, format!("cannot {action}: {e}")).in_file(path).caused_by(e)

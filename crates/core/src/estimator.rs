@@ -149,15 +149,3 @@ pub trait Model: Send + Sync {
         None
     }
 }
-
-/// Preprocessing and projections: learns from training rows, then changes any rows in the same way.
-pub trait Transformer: Send + Sync {
-    /// Learns from the training rows only.
-    fn fit(&mut self, x: &Table) -> Result<()>;
-    /// Changes rows as learned.
-    fn transform(&self, x: &Table) -> Result<Table>;
-    /// Undoes `transform`, where that is possible.
-    fn inverse(&self, _x: &Table) -> Result<Table> {
-        Err(Error::unsupported("this transformation has no inverse"))
-    }
-}

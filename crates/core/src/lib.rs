@@ -1,9 +1,10 @@
 //! The rock on which every floor stands: what flows through the house ([`Value`], [`Message`], [`Table`]),
 //! what may go wrong ([`Error`]), and the traits that the floors above implement.
 //!
-//! Nothing here does input or output, knows a protocol, or names an algorithm. A type comes in when two floors
+//! Nothing here does input or output (whole files aside: [`write_atomic`]), knows a protocol, or names an algorithm. A type comes in when two floors
 //! need it, never before.
 
+mod atomic;
 mod chat_model;
 mod context;
 mod engine;
@@ -18,6 +19,7 @@ mod table;
 mod tracer;
 mod value;
 
+pub use atomic::{sync_folder, write_atomic, write_atomic_with};
 pub use chat_model::ChatModel;
 pub use context::{Budget, Context};
 pub use engine::{
@@ -27,7 +29,6 @@ pub use engine::{
 pub use error::{At, Error, ErrorKind, Result, nearest};
 pub use estimator::{
     Contributions, Estimator, FitContext, Model, Params, Prediction, RowPredictor, Target, TrainingSet,
-    Transformer,
 };
 pub use message::{Content, Message, Part, Role, ToolCall};
 pub use progress::{NoProgress, Progress};

@@ -177,5 +177,5 @@ fn write_summary(folder: &std::path::Path, target: &str, s: &Scores) -> Result<(
         "low": s.interval.map(|i| i.low),
         "high": s.interval.map(|i| i.high),
     });
-    lyceum_data::write_atomic(folder.join("summary.json"), format!("{summary:#}\n").as_bytes())
+    lyceum_core::write_atomic(folder.join("summary.json"), format!("{summary:#}\n").as_bytes())
 }

@@ -3,8 +3,8 @@
 use crate::clock;
 use crate::manifest::FileEntry;
 use crate::pull::Staged;
-use crate::{Home, atomic, hash, sniff};
-use lyceum_core::{Context, Error, Progress, Result};
+use crate::{Home, hash, sniff};
+use lyceum_core::{Context, Error, Progress, Result, write_atomic_with};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -60,7 +60,7 @@ pub(crate) fn link(from: &Path, to: &Path) -> Result<()> {
     if std::fs::hard_link(&from, to).is_ok() {
         return Ok(());
     }
-    atomic::write_with(to, |out| {
+    write_atomic_with(to, |out| {
         let mut file = std::fs::File::open(&from).map_err(|e| Error::io(&from, "open", e))?;
         std::io::copy(&mut file, out).map(drop).map_err(|e| Error::io(to, "copy", e))
     })

@@ -1,9 +1,9 @@
 //! Downloads that survive a cut line: what has come stays in `partial/`, the next try asks for the rest
 //! (`Range` with `If-Range`), and only a whole file leaves this room.
 
-use crate::{atomic, hash, http, lock::Lock};
+use crate::{hash, http, lock::Lock};
 use futures_util::StreamExt;
-use lyceum_core::{Context, Error, ErrorKind, Progress, Result};
+use lyceum_core::{Context, Error, ErrorKind, Progress, Result, write_atomic};
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, RANGE};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::{Deserialize, Serialize};
@@ -176,7 +176,7 @@ fn remember(wanted: &Wanted<'_>, path: &Path, response: &Response, total: Option
     let etag = tag.filter(|t| !t.starts_with("W/")).map(str::to_string);
     let part = Part { url: wanted.url.to_string(), etag, total };
     let text = serde_json::to_vec(&part).map_err(|e| Error::internal(e.to_string()))?;
-    atomic::write(path.with_extension("json"), &text)
+    write_atomic(path.with_extension("json"), &text)
 }
 
 fn range_start(response: &Response, have: u64) -> Result<(u64, Option<u64>)> {

@@ -86,8 +86,12 @@ pub(crate) fn failed(url: &Url, e: &reqwest::Error) -> Error {
     } else {
         ErrorKind::Unavailable
     };
-    let what = if e.is_connect() { "cannot connect to" } else { "cannot read from" };
-    Error::new(kind, format!("{what} {}: {}", host(url), chain(e)))
+    if !e.is_connect() {
+        return Error::new(kind, format!("cannot read from {}: {}", host(url), chain(e)));
+    }
+    Error::new(kind, format!("cannot connect to {}: {}", host(url), chain(e)))
+        .hint("is this machine online? A proxy is named by HTTPS_PROXY, a mirror of the hub by HF_ENDPOINT")
+        .hint("a model that is on this machine already: `lyceum pull PATH --name NAME`")
 }
 
 /// A status that is not success, in words.

@@ -3,7 +3,6 @@
 //! This crate reads networks and disks and knows what a model *file* looks like from outside; it never reads a
 //! tensor, runs a model or speaks a serving protocol. Names here are names of files, not of architectures.
 
-pub mod atomic;
 pub mod clock;
 pub mod db;
 pub mod hash;

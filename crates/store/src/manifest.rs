@@ -1,7 +1,7 @@
 //! What is known of a pulled model: its files with their hashes, and where they came from. One small JSON file each.
 
-use crate::{atomic, hash};
-use lyceum_core::{Error, Result};
+use crate::hash;
+use lyceum_core::{Error, Result, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -59,6 +59,6 @@ impl Manifest {
 
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_vec_pretty(self).map_err(|e| Error::internal(e.to_string()))?;
-        atomic::write(path, &text)
+        write_atomic(path, &text)
     }
 }

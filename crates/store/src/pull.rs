@@ -3,7 +3,7 @@
 use crate::http::{self, Redirects};
 use crate::hub::Hub;
 use crate::pick::{Choice, pick};
-use crate::{Alias, Home, Manifest, Source, atomic, blobs, clock, download, home, lock, pip};
+use crate::{Alias, Home, Manifest, Source, blobs, clock, download, home, lock, pip};
 use lyceum_core::{Context, Error, ErrorKind, Progress, Result};
 use reqwest::header::HeaderMap;
 use serde::Serialize;
@@ -264,7 +264,7 @@ impl Home {
         } else {
             std::fs::rename(new.path(), &place).map_err(|e| Error::io(&place, "write", e))?;
         }
-        atomic::sync_folder(&models);
+        lyceum_core::sync_folder(&models);
         Ok(())
     }
 }

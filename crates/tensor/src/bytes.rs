@@ -34,7 +34,7 @@ impl SharedBytes {
     /// Maps a file into memory; its pages are read when they are touched.
     ///
     /// The file must not be cut short while it is mapped: the process would be killed on reading the missing part.
-    /// Lyceum's own writers never change a file in place (see [`crate::write_atomically`]).
+    /// Lyceum's own writers never change a file in place (see [`lyceum_core::write_atomic`]).
     pub fn map(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, "open", e))?;
         let length = file.metadata().map_err(|e| Error::io(path, "read the size of", e))?.len();

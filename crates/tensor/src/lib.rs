@@ -4,7 +4,6 @@
 //! The only crate with `unsafe`, each use behind a safe function with a stated contract. No architecture, no
 //! training loop, no tokenizer comes in here.
 
-mod atomic;
 mod bytes;
 mod dequant;
 mod format;
@@ -16,9 +15,9 @@ mod pickle;
 mod pool;
 mod quant;
 pub mod safetensors;
+mod stored;
 pub mod tape;
 
-pub use atomic::write_atomically;
 pub use bytes::SharedBytes;
 pub use dequant::dequantize;
 pub use format::Format;
@@ -27,3 +26,4 @@ pub use matrix::Matrix;
 pub use pickle::refuse_pickle;
 pub use pool::Pool;
 pub use quant::quantize;
+pub use stored::{Numbers, OutTensor, TensorInfo, Tensors};

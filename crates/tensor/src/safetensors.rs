@@ -1,47 +1,39 @@
 //! Safetensors: one file, or a folder whose index names the shards; mapped, every offset checked; and a writer.
 //! Header parsing is the `safetensors` crate's (which refuses headers over 100 MB).
 
-use crate::{Format, Matrix, SharedBytes, refuse_pickle, write_atomically};
+pub use crate::OutTensor;
+use crate::{Format, Numbers, SharedBytes, TensorInfo, Tensors, refuse_pickle};
 use indexmap::IndexMap;
-use lyceum_core::{Error, Result};
+use lyceum_core::{Error, Result, write_atomic};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use std::collections::HashMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::Path;
 
 /// Largest shard index that is read.
 const MAX_INDEX: u64 = 64 << 20;
 
-/// One tensor.
-#[derive(Debug, Clone)]
-pub struct TensorInfo {
-    /// Sizes, slowest first.
-    pub shape: Vec<usize>,
-    /// Its number type, as the format spells it: `F32`, `BF16`, `I64`, …
-    pub dtype: String,
-    data: SharedBytes,
-}
-
-impl TensorInfo {
-    /// Its bytes, little-endian, row-major.
-    pub fn bytes(&self) -> &SharedBytes {
-        &self.data
-    }
-}
-
 /// Open safetensors: a file or the shards of a folder.
 #[derive(Debug)]
 pub struct Safetensors {
-    path: PathBuf,
-    tensors: IndexMap<String, TensorInfo>,
+    tensors: Tensors,
     metadata: HashMap<String, String>,
+}
+
+/// A file is its tensors, with metadata.
+impl Deref for Safetensors {
+    type Target = Tensors;
+
+    fn deref(&self) -> &Tensors {
+        &self.tensors
+    }
 }
 
 impl Safetensors {
     /// Opens one file.
     pub fn open(path: &Path) -> Result<Self> {
         refuse_pickle(path)?;
-        let mut all = Self { path: path.to_path_buf(), tensors: IndexMap::new(), metadata: HashMap::new() };
+        let mut all = Self::empty(path);
         all.add(path)?;
         Ok(all)
     }
@@ -56,11 +48,15 @@ impl Safetensors {
         if !index.is_file() {
             return Err(no_weights(folder));
         }
-        let mut all = Self { path: index.clone(), tensors: IndexMap::new(), metadata: HashMap::new() };
+        let mut all = Self::empty(&index);
         for shard in shards(&index)? {
             all.add(&folder.join(shard))?;
         }
         Ok(all)
+    }
+
+    fn empty(path: &Path) -> Self {
+        Self { tensors: Tensors::new(path, IndexMap::new()), metadata: HashMap::new() }
     }
 
     fn add(&mut self, path: &Path) -> Result<()> {
@@ -74,87 +70,21 @@ impl Safetensors {
             let data = bytes.slice(start + from..start + to).ok_or_else(|| {
                 Error::corrupt(format!("tensor `{name}` lies beyond the end of the file")).in_file(path)
             })?;
-            let dtype = format!("{:?}", info.dtype);
-            self.tensors.insert(name, TensorInfo { shape: info.shape.clone(), dtype, data });
+            let numbers = match info.dtype {
+                Dtype::F32 => Numbers::Weights(Format::F32),
+                Dtype::F16 => Numbers::Weights(Format::F16),
+                Dtype::BF16 => Numbers::Weights(Format::BF16),
+                other => Numbers::Other(format!("{other:?}")),
+            };
+            self.tensors.all.insert(name, TensorInfo { shape: info.shape.clone(), numbers, data });
         }
         self.metadata.extend(metadata.metadata().clone().unwrap_or_default());
         Ok(())
     }
 
-    /// The file or index that was opened.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// All tensors.
-    pub fn tensors(&self) -> &IndexMap<String, TensorInfo> {
-        &self.tensors
-    }
-
     /// Free-form metadata of the header.
     pub fn metadata(&self) -> &HashMap<String, String> {
         &self.metadata
-    }
-
-    /// Whether there is such a tensor.
-    pub fn contains(&self, name: &str) -> bool {
-        self.tensors.contains_key(name)
-    }
-
-    /// A tensor; fails with the nearest name when it is not there.
-    pub fn tensor(&self, name: &str) -> Result<&TensorInfo> {
-        self.tensors.get(name).ok_or_else(|| {
-            Error::corrupt(format!("tensor `{name}` is missing"))
-                .in_file(&self.path)
-                .did_you_mean(name, self.tensors.keys().map(String::as_str))
-        })
-    }
-
-    /// A tensor of two dimensions as a matrix that shares the file's bytes.
-    pub fn matrix(&self, name: &str) -> Result<Matrix> {
-        let t = self.tensor(name)?;
-        let [rows, cols] = t.shape[..] else {
-            return Err(Error::corrupt(format!(
-                "tensor `{name}` has shape {:?}, 2 dimensions expected",
-                t.shape
-            ))
-            .in_file(&self.path));
-        };
-        Matrix::new(rows, cols, self.format(name, t)?, t.data.clone())
-            .map_err(|e| e.in_file(&self.path).at_key(name))
-    }
-
-    /// All numbers of a tensor of any shape as f32, row-major.
-    pub fn f32(&self, name: &str) -> Result<Vec<f32>> {
-        let t = self.tensor(name)?;
-        let n = t.shape.iter().product();
-        let flat = Matrix::new(1, n, self.format(name, t)?, t.data.clone());
-        Ok(flat.map_err(|e| e.in_file(&self.path).at_key(name))?.to_f32())
-    }
-
-    /// A tensor of one dimension as f32.
-    pub fn vector(&self, name: &str) -> Result<Vec<f32>> {
-        let t = self.tensor(name)?;
-        if t.shape.len() != 1 {
-            return Err(Error::corrupt(format!(
-                "tensor `{name}` has shape {:?}, 1 dimension expected",
-                t.shape
-            ))
-            .in_file(&self.path));
-        }
-        self.f32(name)
-    }
-
-    fn format(&self, name: &str, t: &TensorInfo) -> Result<Format> {
-        match t.dtype.as_str() {
-            "F32" => Ok(Format::F32),
-            "F16" => Ok(Format::F16),
-            "BF16" => Ok(Format::BF16),
-            other => {
-                let m = format!("tensor `{name}` holds {other}; weights are read as F32, F16 or BF16");
-                Err(Error::unsupported(m).in_file(&self.path))
-            }
-        }
     }
 }
 
@@ -208,18 +138,6 @@ fn unreadable(e: &SafeTensorError) -> Error {
     }
 }
 
-/// A tensor to write.
-pub struct OutTensor<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Sizes, slowest first.
-    pub shape: &'a [usize],
-    /// F32, F16 or BF16.
-    pub format: Format,
-    /// Its bytes.
-    pub bytes: &'a [u8],
-}
-
 /// Writes a whole file, or nothing, with the metadata `{"format": "pt"}` that other readers want.
 pub fn write(path: &Path, tensors: &[OutTensor<'_>]) -> Result<()> {
     let mut views = Vec::with_capacity(tensors.len());
@@ -237,5 +155,5 @@ pub fn write(path: &Path, tensors: &[OutTensor<'_>]) -> Result<()> {
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     let bytes = safetensors::serialize(views, Some(metadata))
         .map_err(|e| Error::internal(format!("cannot write safetensors: {e}")).in_file(path))?;
-    write_atomically(path, |out| out.write_all(&bytes).map_err(|e| Error::io(path, "write", e)))
+    write_atomic(path, &bytes)
 }

@@ -25,7 +25,10 @@ fn gguf_round_trip_keeps_every_byte() {
     let tensors: Vec<gguf::OutTensor<'_>> = source
         .tensors()
         .iter()
-        .map(|(name, t)| gguf::OutTensor { name, shape: &t.shape, format: t.format, bytes: t.bytes() })
+        .map(|(name, t)| {
+            let format = t.format().unwrap();
+            gguf::OutTensor { name, shape: &t.shape, format, bytes: t.bytes() }
+        })
         .collect();
     let dir = tempfile::tempdir().unwrap();
     let copy = dir.path().join("copy.gguf");

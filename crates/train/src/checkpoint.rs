@@ -4,8 +4,7 @@
 //! One folder `step-N`, made under a temporary name and renamed when whole; older ones go after that.
 
 use crate::Parameters;
-use lyceum_core::{Error, Result};
-use lyceum_data::write_atomic;
+use lyceum_core::{Error, Result, write_atomic};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};

@@ -130,7 +130,7 @@ impl Model for Booster {
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
-        lyceum_data::write_atomic(folder.join(FILE), self.to_text().as_bytes())
+        lyceum_core::write_atomic(folder.join(FILE), self.to_text().as_bytes())
     }
 
     fn row(&self) -> Option<Box<dyn RowPredictor + '_>> {

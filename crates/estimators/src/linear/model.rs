@@ -128,7 +128,7 @@ impl Model for LinearModel {
 
     fn save(&self, folder: &Path) -> Result<()> {
         let json = serde_json::to_vec_pretty(self).map_err(|e| Error::internal(e.to_string()))?;
-        lyceum_data::write_atomic(folder.join(FILE), &json)
+        lyceum_core::write_atomic(folder.join(FILE), &json)
     }
 
     fn row(&self) -> Option<Box<dyn RowPredictor + '_>> {

@@ -3,8 +3,8 @@
 use super::summary::Summary;
 use crate::model::read_json;
 use crate::report;
-use lyceum_core::{Error, Result, Table};
-use lyceum_data::{csv_text, write_atomic};
+use lyceum_core::{Error, Result, Table, write_atomic};
+use lyceum_data::csv_text;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 

@@ -30,7 +30,7 @@ impl InitConfig {
     pub(crate) fn run(self, ui: &Ui) -> Result<()> {
         let config = lyceum_learn::init_config(&self.dataset, &self.target)?;
         if let Some(path) = &self.output {
-            lyceum_data::write_atomic(path, config.as_bytes())?;
+            lyceum_core::write_atomic(path, config.as_bytes())?;
         }
         ui.result(&Done { config, path: self.output }, |d| match &d.path {
             Some(path) => format!("wrote {}", path.display()),

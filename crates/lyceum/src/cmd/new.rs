@@ -44,10 +44,10 @@ impl New {
             |path: &Path| std::fs::create_dir_all(path).map_err(|e| Error::io(path, "create folder", e));
         make(&self.dir.join("data"))?;
         let data = self.dir.join("data").join(&file);
-        lyceum_data::write_atomic(&data, &bytes)?;
+        lyceum_core::write_atomic(&data, &bytes)?;
         let config = lyceum_learn::init_config(&data, std::slice::from_ref(&target))?;
         let write =
-            |name: &str, text: String| lyceum_data::write_atomic(self.dir.join(name), text.as_bytes());
+            |name: &str, text: String| lyceum_core::write_atomic(self.dir.join(name), text.as_bytes());
         write("lyceum.yaml", project(&name, &target, &file, &config))?;
         write("README.md", readme(&name, &target))?;
         write(".gitignore", ".lyceum/\nresults/\n".into())?;

@@ -3,10 +3,9 @@
 use super::LoraConfig;
 use super::read::PREFIX;
 use crate::Module;
-use lyceum_core::{Error, Result};
+use lyceum_core::{Error, Result, write_atomic};
+use lyceum_tensor::Format;
 use lyceum_tensor::safetensors::{self, OutTensor};
-use lyceum_tensor::{Format, write_atomically};
-use std::io::Write;
 use std::path::Path;
 
 /// The factors of a module to write, f32, row-major.
@@ -40,6 +39,5 @@ pub fn write(folder: &Path, config: &LoraConfig, modules: &[OutModule<'_>]) -> R
     safetensors::write(&folder.join("adapter_model.safetensors"), &tensors)?;
     let text = serde_json::to_string_pretty(&config.to_json())
         .map_err(|e| Error::internal(format!("adapter_config.json: {e}")))?;
-    let path = folder.join("adapter_config.json");
-    write_atomically(&path, |out| out.write_all(text.as_bytes()).map_err(|e| Error::io(&path, "write", e)))
+    write_atomic(folder.join("adapter_config.json"), text.as_bytes())
 }

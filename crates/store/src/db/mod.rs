@@ -75,7 +75,8 @@ fn sql(path: &Path, e: rusqlite::Error) -> Error {
         }
         _ => (ErrorKind::Internal, format!("the store failed: {e}")),
     };
-    Error::new(kind, message).in_file(path).caused_by(e)
+    let error = Error::new(kind, message).in_file(path).caused_by(e);
+    if kind == ErrorKind::Conflict { error.hint("wait for it, or stop it") } else { error }
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ mod read;
 mod value;
 mod write;
 
-pub use read::{Gguf, TensorInfo};
+pub use crate::OutTensor;
+pub use read::Gguf;
 pub use value::{Kind, Value};
-pub use write::{OutTensor, write};
+pub use write::write;
 
 /// First four bytes of a file.
 const MAGIC: &[u8; 4] = b"GGUF";

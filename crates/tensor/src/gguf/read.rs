@@ -2,37 +2,31 @@
 
 use super::cursor::Cursor;
 use super::{ALIGNMENT, MAGIC, Value};
-use crate::{Format, Matrix, SharedBytes, refuse_pickle};
+use crate::{Format, Numbers, SharedBytes, TensorInfo, Tensors, refuse_pickle};
 use indexmap::IndexMap;
 use lyceum_core::{Error, Result};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 /// Most tensors and most keys of one file.
 const MAX_ENTRIES: u64 = 1 << 20;
-
-/// One tensor of a file.
-#[derive(Debug, Clone)]
-pub struct TensorInfo {
-    /// Sizes, slowest first (rows, then columns), unlike in the file.
-    pub shape: Vec<usize>,
-    /// Its format.
-    pub format: Format,
-    data: SharedBytes,
-}
-
-impl TensorInfo {
-    /// Its bytes.
-    pub fn bytes(&self) -> &SharedBytes {
-        &self.data
-    }
-}
+/// Most parts of a split model.
+const MAX_PARTS: u64 = 10_000;
 
 /// An open GGUF model: one file, or all parts of a split one.
 #[derive(Debug)]
 pub struct Gguf {
-    path: PathBuf,
+    tensors: Tensors,
     metadata: IndexMap<String, Value>,
-    tensors: IndexMap<String, TensorInfo>,
+}
+
+/// A file is its tensors, with metadata.
+impl Deref for Gguf {
+    type Target = Tensors;
+
+    fn deref(&self) -> &Tensors {
+        &self.tensors
+    }
 }
 
 impl Gguf {
@@ -40,10 +34,14 @@ impl Gguf {
     pub fn open(path: &Path) -> Result<Self> {
         let mut first = Self::open_one(path).map_err(|e| e.in_file(path))?;
         let parts = first.get("split.count").and_then(Value::as_u64).unwrap_or(1);
+        if parts > MAX_PARTS {
+            let m = format!("the model is said to have {parts} parts, at most {MAX_PARTS} are read");
+            return Err(Error::corrupt(m).in_file(path).at_key("split.count"));
+        }
         if parts > 1 {
             for part in part_names(path, parts)?.into_iter().filter(|p| p != path) {
                 let more = Self::open_one(&part).map_err(|e| e.in_file(&part))?;
-                first.tensors.extend(more.tensors);
+                first.tensors.all.extend(more.tensors.all);
             }
         }
         Ok(first)
@@ -73,22 +71,12 @@ impl Gguf {
             metadata.insert(key, value);
         }
         let tensors = tensor_table(&mut cursor, tensors, &metadata, &bytes)?;
-        Ok(Self { path: path.to_path_buf(), metadata, tensors })
-    }
-
-    /// The file that was opened.
-    pub fn path(&self) -> &Path {
-        &self.path
+        Ok(Self { tensors: Tensors::new(path, tensors), metadata })
     }
 
     /// All metadata in the file's order.
     pub fn metadata(&self) -> &IndexMap<String, Value> {
         &self.metadata
-    }
-
-    /// All tensors in the file's order.
-    pub fn tensors(&self) -> &IndexMap<String, TensorInfo> {
-        &self.tensors
     }
 
     /// A metadata value.
@@ -104,7 +92,7 @@ impl Gguf {
         read: impl Fn(&'a Value) -> Option<T>,
     ) -> Result<Option<T>> {
         let Some(value) = self.get(key) else { return Ok(None) };
-        let wrong = || Error::corrupt(format!("the value is not {what}")).in_file(&self.path).at_key(key);
+        let wrong = || Error::corrupt(format!("the value is not {what}")).in_file(self.path()).at_key(key);
         read(value).map(Some).ok_or_else(wrong)
     }
 
@@ -131,43 +119,6 @@ impl Gguf {
     /// An array whose elements `read` takes.
     pub fn list<'a, T>(&'a self, key: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<Vec<T>>> {
         self.read(key, "an array of the right type", |v| v.as_array()?.iter().map(&read).collect())
-    }
-
-    /// A tensor; fails with the nearest name when it is not there.
-    pub fn tensor(&self, name: &str) -> Result<&TensorInfo> {
-        self.tensors.get(name).ok_or_else(|| {
-            Error::corrupt(format!("tensor `{name}` is missing"))
-                .in_file(&self.path)
-                .did_you_mean(name, self.tensors.keys().map(String::as_str))
-        })
-    }
-
-    /// A tensor of two dimensions as a matrix that shares the file's bytes.
-    pub fn matrix(&self, name: &str) -> Result<Matrix> {
-        let t = self.tensor(name)?;
-        let [rows, cols] = t.shape[..] else {
-            return Err(Error::corrupt(format!(
-                "tensor `{name}` has {} dimensions, 2 expected",
-                t.shape.len()
-            ))
-            .in_file(&self.path));
-        };
-        Matrix::new(rows, cols, t.format, t.data.clone()).map_err(|e| e.in_file(&self.path).at_key(name))
-    }
-
-    /// A tensor of one dimension as f32.
-    pub fn vector(&self, name: &str) -> Result<Vec<f32>> {
-        let t = self.tensor(name)?;
-        let [n] = t.shape[..] else {
-            return Err(Error::corrupt(format!(
-                "tensor `{name}` has {} dimensions, 1 expected",
-                t.shape.len()
-            ))
-            .in_file(&self.path));
-        };
-        Ok(Matrix::new(1, n, t.format, t.data.clone())
-            .map_err(|e| e.in_file(&self.path).at_key(name))?
-            .to_f32())
     }
 }
 
@@ -235,7 +186,7 @@ fn place(
             bytes.len()
         ))
     })?;
-    Ok(TensorInfo { shape, format, data })
+    Ok(TensorInfo { shape, numbers: Numbers::Weights(format), data })
 }
 
 /// Names of all parts, from the name of any.

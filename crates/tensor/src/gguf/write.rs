@@ -1,22 +1,10 @@
 //! Writing GGUF version 3.
 
 use super::{ALIGNMENT, MAGIC, Value};
-use crate::{Format, write_atomically};
-use lyceum_core::{Error, Result};
+use crate::OutTensor;
+use lyceum_core::{Error, Result, write_atomic_with};
 use std::io::Write;
 use std::path::Path;
-
-/// A tensor to write.
-pub struct OutTensor<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Sizes, slowest first.
-    pub shape: &'a [usize],
-    /// Its format.
-    pub format: Format,
-    /// Its bytes.
-    pub bytes: &'a [u8],
-}
 
 /// Writes a whole file, or nothing. `general.alignment` among the metadata is honoured.
 pub fn write(path: &Path, metadata: &[(&str, &Value)], tensors: &[OutTensor<'_>]) -> Result<()> {
@@ -43,7 +31,7 @@ pub fn write(path: &Path, metadata: &[(&str, &Value)], tensors: &[OutTensor<'_>]
         offset += t.bytes.len().next_multiple_of(alignment);
     }
     head.resize(head.len().next_multiple_of(alignment), 0);
-    write_atomically(path, |out| {
+    write_atomic_with(path, |out| {
         let mut put = |bytes: &[u8]| out.write_all(bytes).map_err(|e| Error::io(path, "write", e));
         put(&head)?;
         for t in tensors {

@@ -3,8 +3,8 @@
 use super::training::{History, Run};
 use super::{AdapterSettings, Example, Network, Training, adapter};
 use crate::peak_rss_mb;
-use lyceum_core::{Context, Progress, Result};
-use lyceum_data::{content_hash, write_atomic};
+use lyceum_core::{Context, Progress, Result, write_atomic};
+use lyceum_data::content_hash;
 use lyceum_models::{DecoderSpec, DecoderWeights};
 use lyceum_tensor::Pool;
 use serde::Serialize;

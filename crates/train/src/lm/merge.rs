@@ -9,7 +9,7 @@ use lyceum_models::peft::{Lora, LoraModule};
 use lyceum_models::{DecoderSpec, Module};
 use lyceum_tensor::gguf::{self, Gguf, Value};
 use lyceum_tensor::safetensors::{self, Safetensors};
-use lyceum_tensor::{Format, Matrix, Pool, View, gemm};
+use lyceum_tensor::{Format, Matrix, OutTensor, Pool, TensorInfo, Tensors, View, gemm};
 use std::path::Path;
 
 /// In which format touched tensors are written.
@@ -53,22 +53,13 @@ fn file(base: &Path, spec: &DecoderSpec, lora: &Lora, output: &Path, format: Mer
         let stored = from.matrix(&name)?;
         merged.push((name, sum(&stored, m, order.as_deref(), format.of(&stored))?));
     }
-    let find = |name: &str| merged.iter().find(|(n, _)| n == name).map(|(_, m)| m);
     let kind = file_type(merged.iter().map(|(_, m)| m.format()).next());
     let metadata: Vec<(&str, &Value)> = from
         .metadata()
         .iter()
         .map(|(k, v)| (k.as_str(), if k == "general.file_type" { &kind } else { v }))
         .collect();
-    let tensors: Vec<gguf::OutTensor<'_>> = from
-        .tensors()
-        .iter()
-        .map(|(name, info)| match find(name) {
-            Some(m) => gguf::OutTensor { name, shape: &info.shape, format: m.format(), bytes: m.bytes() },
-            None => gguf::OutTensor { name, shape: &info.shape, format: info.format, bytes: info.bytes() },
-        })
-        .collect();
-    gguf::write(output, &metadata, &tensors)
+    gguf::write(output, &metadata, &to_write(&from, &merged)?)
 }
 
 /// `general.file_type` of files whose matrices are mostly of a format.
@@ -95,21 +86,9 @@ fn folder(base: &Path, lora: &Lora, output: &Path, format: MergeFormat) -> Resul
         }
         merged.push((name, sum(&stored, m, None, to)?));
     }
-    let find = |name: &str| merged.iter().find(|(n, _)| n == name).map(|(_, m)| m);
     let partial = output.with_extension("partial");
     std::fs::create_dir_all(&partial).map_err(|e| Error::io(&partial, "create", e))?;
-    let tensors: Vec<safetensors::OutTensor<'_>> = from
-        .tensors()
-        .iter()
-        .map(|(name, info)| {
-            let (format, bytes) = match find(name) {
-                Some(m) => (m.format(), m.bytes()),
-                None => (float(name, &info.dtype)?, &info.bytes()[..]),
-            };
-            Ok(safetensors::OutTensor { name, shape: &info.shape, format, bytes })
-        })
-        .collect::<Result<_>>()?;
-    safetensors::write(&partial.join("model.safetensors"), &tensors)?;
+    safetensors::write(&partial.join("model.safetensors"), &to_write(&from, &merged)?)?;
     for entry in std::fs::read_dir(base).map_err(|e| Error::io(base, "read", e))?.flatten() {
         let path = entry.path();
         let text = path.extension().is_some_and(|e| e == "json" || e == "jinja" || e == "txt");
@@ -122,13 +101,16 @@ fn folder(base: &Path, lora: &Lora, output: &Path, format: MergeFormat) -> Resul
     std::fs::rename(&partial, output).map_err(|e| Error::io(output, "rename the folder to", e))
 }
 
-fn float(name: &str, dtype: &str) -> Result<Format> {
-    match dtype {
-        "F32" => Ok(Format::F32),
-        "F16" => Ok(Format::F16),
-        "BF16" => Ok(Format::BF16),
-        other => Err(Error::unsupported(format!("tensor `{name}` is {other}; F32, F16 and BF16 are copied"))),
-    }
+/// Every tensor of a file: the merged ones in place of theirs, the others as they are.
+fn to_write<'a>(from: &'a Tensors, merged: &'a [(String, Matrix)]) -> Result<Vec<OutTensor<'a>>> {
+    let one = |(name, info): (&'a String, &'a TensorInfo)| {
+        let (format, bytes) = match merged.iter().find(|(n, _)| n == name) {
+            Some((_, m)) => (m.format(), m.bytes()),
+            None => (info.format().map_err(|e| e.in_file(from.path()).at_key(name))?, &info.bytes()[..]),
+        };
+        Ok(OutTensor { name, shape: &info.shape, format, bytes })
+    };
+    from.tensors().iter().map(one).collect()
 }
 
 /// W + s B A in a format; `order` says which row of B A belongs to each stored row.

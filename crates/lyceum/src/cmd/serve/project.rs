@@ -27,7 +27,7 @@ impl Served {
     /// Keeps it with a project.
     pub(crate) fn write(&self, project: &Path) -> Result<()> {
         let text = serde_json::to_vec_pretty(self).map_err(|e| Error::internal(e.to_string()))?;
-        lyceum_data::write_atomic(Self::file(project), &text)
+        lyceum_core::write_atomic(Self::file(project), &text)
     }
 
     /// What a project serves.

@@ -1,22 +1,6 @@
-//! Files that are whole or absent: written under another name in the same folder, flushed to disk, then renamed.
+//! Tables as CSV text, as pandas would write them.
 
 use lyceum_core::{Error, Result, Table, Value};
-use std::io::Write;
-use std::path::Path;
-
-/// Writes a file so that a reader sees the old content or the new, never a part. The folder must exist.
-pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
-    let path = path.as_ref();
-    let name = path.file_name().ok_or_else(|| Error::invalid("is not a file name").in_file(path))?;
-    let part = path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
-    let written = std::fs::File::create(&part)
-        .and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()))
-        .and_then(|()| std::fs::rename(&part, path));
-    written.map_err(|e| {
-        let _ = std::fs::remove_file(&part);
-        Error::io(path, "write", e)
-    })
-}
 
 /// A table as CSV text with a header; missing cells are empty, truth values `True` and `False` as pandas writes them.
 pub fn csv_text(table: &Table) -> Result<String> {
@@ -47,25 +31,13 @@ mod tests {
     use super::*;
     use lyceum_core::Column;
 
-    #[test]
-    fn a_failed_write_leaves_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let target = dir.path().join("taken");
-        std::fs::create_dir(&target).unwrap();
-        std::fs::write(target.join("x"), "x").unwrap();
-        assert!(write_atomic(&target, b"new").is_err());
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-        write_atomic(dir.path().join("ok"), b"new").unwrap();
-        assert_eq!(std::fs::read(dir.path().join("ok")).unwrap(), b"new");
-    }
-
     proptest::proptest! {
         #[test]
         fn any_text_reads_back(cells in proptest::collection::vec("[a-z,;\"\\r\\n\u{e9} ]{0,12}x", 1..20)) {
             let column = Column::Text(cells.iter().map(|c| Some(c.as_str().into())).collect());
             let text = csv_text(&Table::new([("c", column)]).unwrap()).unwrap();
             let dir = tempfile::tempdir().unwrap();
-            write_atomic(dir.path().join("t.csv"), text.as_bytes()).unwrap();
+            std::fs::write(dir.path().join("t.csv"), text.as_bytes()).unwrap();
             let back = crate::read(dir.path().join("t.csv")).unwrap();
             let got: Vec<_> = back.column("c").unwrap().iter().map(|c| c.unwrap().to_string()).collect();
             proptest::prop_assert_eq!(got, cells);
