@@ -6,6 +6,7 @@
 
 mod cells;
 mod csv_file;
+mod csv_text;
 mod hash;
 mod infer;
 mod jsonl_file;
@@ -13,15 +14,14 @@ pub mod prepare;
 mod random;
 mod raw;
 mod split;
-mod write;
 
 pub use cells::Cells;
-pub use hash::{content_hash, file_hash};
+pub use csv_text::csv_text;
+pub use hash::{FileHashes, content_hash, file_hash};
 pub use infer::{ColumnType, infer, infer_table};
 pub use random::Random;
 pub use raw::Raw;
 pub use split::{Split, SplitRule, Splits};
-pub use write::{csv_text, write_atomic};
 
 use lyceum_core::{Error, Result};
 use std::path::Path;

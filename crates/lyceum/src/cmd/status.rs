@@ -49,7 +49,8 @@ impl Status {
                 reason: s.stale,
             })
             .collect();
-        let report = Report { name: project.name, steps, working: holder(workspace.lock_path()) };
+        let report =
+            Report { name: project.name, steps, working: holder(Workspace::lock_path(&project.dir)) };
         ui.result(&report, |r| {
             let line = |s: &Step| {
                 let seconds = s.seconds.map_or(String::new(), |t| format!("{t:.1} s"));
@@ -82,8 +83,8 @@ struct Freed {
 impl Gc {
     pub(crate) fn run(&self, ui: &Ui) -> Result<()> {
         let project = Project::read(&self.dir)?;
+        let _lock = Lock::acquire(Workspace::lock_path(&project.dir), "lyceum gc")?;
         let mut workspace = Workspace::open(&project.dir)?;
-        let _lock = Lock::acquire(workspace.lock_path(), "lyceum gc")?;
         let plan = Plan::new(&project, &workspace, &self.home.open()?)?;
         let bytes = workspace.collect_garbage(&plan.names())?;
         ui.result(&Freed { bytes }, |f| format!("freed {}", size(f.bytes)))

@@ -3,7 +3,7 @@
 use super::reader::Section;
 use lyceum_core::{Error, Result};
 use lyceum_evaluate::{Gate, Metric};
-use lyceum_learn::config::{Config, LlmConfig, ModelConfig};
+use lyceum_learn::config::{Config, Issue, LlmConfig, ModelConfig};
 use lyceum_learn::yaml::{self, Entry, Node, Yaml};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
@@ -103,11 +103,10 @@ impl Project {
     fn parse(text: &str, dir: PathBuf) -> Result<Self> {
         let root = yaml::parse(text)?;
         let top = Section::new(&root, "", &["name", "learn", "serve", "evaluate"])?;
-        let entries = |key: &str| top.get(key).map(Node::entries).unwrap_or_default();
-        let learn: Vec<LearnItem> = entries("learn").iter().map(learn_item).collect::<Result<_>>()?;
+        let learn: Vec<LearnItem> = top.entries("learn")?.iter().map(learn_item).collect::<Result<_>>()?;
         let serve = serve(top.get("serve"), &learn)?;
         let evaluate =
-            entries("evaluate").iter().map(|e| evaluation(e, &learn, &serve)).collect::<Result<_>>()?;
+            top.entries("evaluate")?.iter().map(|e| evaluation(e, &learn, &serve)).collect::<Result<_>>()?;
         let folder = dir.file_name().and_then(|n| n.to_str()).unwrap_or("project").to_string();
         let project = Self { name: top.text("name")?.unwrap_or(folder), dir, learn, serve, evaluate };
         project.files_exist()?;
@@ -153,39 +152,39 @@ impl Project {
     }
 }
 
-/// Takes keys of ours out of a Ludwig section; the rest is Ludwig's.
-fn without(node: &Node, keys: &[&str]) -> Node {
-    let entries = node.entries().iter().filter(|e| !keys.contains(&e.key.as_str())).cloned().collect();
+/// Keys of ours among an item's; the rest is Ludwig's.
+const OURS: [&str; 3] = ["data", "valid", "seed"];
+
+/// A mapping with the keys that are wanted.
+fn only(node: &Node, wanted: impl Fn(&str) -> bool) -> Node {
+    let entries = node.entries().iter().filter(|e| wanted(&e.key)).cloned().collect();
     Node { value: Yaml::Map(entries), ..*node }
 }
 
 fn learn_item(entry: &Entry) -> Result<LearnItem> {
     let (name, node) = (&entry.name_checked()?, &entry.node);
     let at = |key: &str| format!("learn.{name}.{key}");
-    let text = |key: &str| node.get(key).and_then(Node::as_str).map(str::to_string);
-    let data = text("data").ok_or_else(|| {
+    let ours = only(node, |key| OURS.contains(&key));
+    let ours = Section::new(&ours, &format!("learn.{name}"), &OURS)?;
+    let data = ours.text("data")?.ok_or_else(|| {
         Error::invalid("a data file is missing").on_line_column(entry.line, entry.column).at_key(at("data"))
     })?;
-    let is_llm = text("model_type").as_deref() == Some("llm");
-    let mut ludwig = without(node, &["data", "valid", "seed"]);
+    let is_llm = node.get("model_type").and_then(Node::as_str) == Some("llm");
+    let mut ludwig = only(node, |key| !OURS.contains(&key));
     if is_llm {
         add_prompt_features(&mut ludwig);
     }
     let config = Config::from_node(&ludwig).map_err(|issues| {
         let first = issues.iter().find(|i| !i.unsupported).or(issues.first());
-        first.map_or_else(|| Error::internal("a section was refused without a fault"), |i| i.to_error(None))
+        let refused = |i: &Issue| i.to_error(None).at_key(at(&i.path));
+        first.map_or_else(|| Error::internal("a section was refused without a fault"), refused)
     })?;
-    let seed = match node.get("seed").map(|n| &n.value) {
-        None => 42,
-        Some(Yaml::Int(n)) if *n >= 0 => *n as u64,
-        Some(_) => return Err(Error::invalid("expected a whole number from 0").at_key(at("seed"))),
-    };
     let kind = match config.model.clone() {
         ModelConfig::Llm(llm) => LearnKind::Adapter {
             base: llm.base_model.clone(),
             config: llm,
-            valid: text("valid").map(PathBuf::from),
-            seed,
+            valid: ours.text("valid")?.map(PathBuf::from),
+            seed: ours.count_from("seed", 0)?.unwrap_or(42),
         },
         _ => LearnKind::Table(ludwig.to_json().to_string()),
     };
@@ -252,7 +251,7 @@ fn evaluation(entry: &Entry, learn: &[LearnItem], serve: &Serve) -> Result<Evalu
     }
     let metric_node = s.need("metric")?;
     let metric = Metric::parse(&s.need_text("metric")?)
-        .map_err(|e| e.on_line_column(metric_node.line, metric_node.column))?;
+        .map_err(|e| e.on_line_column(metric_node.line, metric_node.column).at_key(s.key("metric")))?;
     let gate = s.get("gate").map(|n| gate(n, &name)).transpose()?.unwrap_or_default();
     Ok(Evaluation {
         data: s.need_text("data")?.into(),
@@ -261,7 +260,7 @@ fn evaluation(entry: &Entry, learn: &[LearnItem], serve: &Serve) -> Result<Evalu
         baseline: s.text("baseline")?,
         reference: s.text("reference")?,
         output_key: s.text("output")?,
-        max_tokens: s.count("max_tokens")?.unwrap_or(128),
+        max_tokens: s.count_from("max_tokens", 1)?.unwrap_or(128) as usize,
         gate,
         config: entry.node.to_json(),
         name,
@@ -327,5 +326,16 @@ mod tests {
     fn wrong_types_say_what_was_found() {
         assert!(fails("serve: {listen: 80}\n").contains("expected text, found a whole number"));
         assert!(fails("learn: {a: {model_type: gbm}}\n").contains("a data file is missing"));
+        assert_eq!(fails("learn: [a]\n"), "line 1:8: learn: expected a mapping, found a list");
+        let item = |more: &str| fails(&format!("learn: {{a: {{model_type: gbm, {more}}}}}\n"));
+        assert_eq!(item("data: [d]"), "line 1:35: learn.a.data: expected text, found a list");
+        assert_eq!(
+            item("data: d, seed: -1"),
+            "line 1:44: learn.a.seed: expected a whole number from 0, found -1"
+        );
+        assert_eq!(
+            item("data: d, valid: 3"),
+            "line 1:45: learn.a.valid: expected text, found a whole number"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Reads one mapping of the project file: keys that are wanted, an error with line and column for every other.
 
 use lyceum_core::{Error, Result};
-use lyceum_learn::yaml::{Node, Yaml};
+use lyceum_learn::yaml::{Entry, Node, Yaml};
 
 /// A mapping being read.
 pub(super) struct Section<'n> {
@@ -28,7 +28,8 @@ impl<'n> Section<'n> {
         Ok(section)
     }
 
-    fn key(&self, key: &str) -> String {
+    /// The dotted path of a key of this section.
+    pub(super) fn key(&self, key: &str) -> String {
         match (self.path.as_str(), key) {
             ("", key) => key.to_string(),
             (path, "") => path.to_string(),
@@ -67,16 +68,29 @@ impl<'n> Section<'n> {
         Ok(self.text(key)?.unwrap_or_default())
     }
 
-    /// A whole number from 1, if the key is there.
-    pub(super) fn count(&self, key: &str) -> Result<Option<usize>> {
+    /// What a key maps by name, nothing when the key is absent.
+    pub(super) fn entries(&self, key: &str) -> Result<&'n [Entry]> {
+        match self.get(key) {
+            None => Ok(&[]),
+            Some(node) if matches!(node.value, Yaml::Map(_)) => Ok(node.entries()),
+            Some(node) => {
+                Err(self.wrong(node, key, &format!("expected a mapping, found {}", node.type_name())))
+            }
+        }
+    }
+
+    /// A whole number from `least` (0 or more), if the key is there.
+    pub(super) fn count_from(&self, key: &str, least: i64) -> Result<Option<u64>> {
         let Some(node) = self.get(key) else { return Ok(None) };
         match node.value {
-            Yaml::Int(n) if n > 0 => Ok(Some(n as usize)),
-            _ => Err(self.wrong(
-                node,
-                key,
-                &format!("expected a whole number from 1, found {}", node.type_name()),
-            )),
+            Yaml::Int(n) if n >= least => Ok(Some(n.unsigned_abs())),
+            _ => {
+                let found = match node.value {
+                    Yaml::Int(n) => n.to_string(),
+                    _ => node.type_name().to_string(),
+                };
+                Err(self.wrong(node, key, &format!("expected a whole number from {least}, found {found}")))
+            }
         }
     }
 

@@ -1,11 +1,12 @@
 //! `DIR/.lyceum`: what was made of which inputs. Every change is written whole or not at all, so a run that is killed
 //! at any moment leaves either the old state or the new one.
 
-use lyceum_core::{Error, Result};
-use lyceum_data::{content_hash, write_atomic};
+use lyceum_core::{Error, Result, sync_folder, write_atomic};
+use lyceum_data::content_hash;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What a step was made of: each part by name, with a hash or a version.
 pub(crate) type Inputs = BTreeMap<String, String>;
@@ -65,9 +66,9 @@ impl Workspace {
         Ok(Self { root, state })
     }
 
-    /// Where the lock lives.
-    pub(crate) fn lock_path(&self) -> PathBuf {
-        self.root.join("lock")
+    /// Where a project's lock lives. Whoever changes the workspace takes it before opening it.
+    pub(crate) fn lock_path(project: &Path) -> PathBuf {
+        project.join(FOLDER).join("lock")
     }
 
     /// What is known of a step, if its artefact is still there.
@@ -99,7 +100,7 @@ impl Workspace {
         step: &str,
         inputs: Inputs,
         result: serde_json::Value,
-        seconds: f64,
+        took: Duration,
     ) -> Result<()> {
         let work = self.work_folder(step, &inputs);
         let mut artefact = None;
@@ -110,9 +111,12 @@ impl Workspace {
             let parent = place.parent().unwrap_or(&self.root);
             std::fs::create_dir_all(parent).map_err(|e| Error::io(parent, "create", e))?;
             std::fs::rename(&work, &place).map_err(|e| Error::io(&place, "rename the artefact to", e))?;
+            sync_folder(parent);
             artefact = Some(relative.display().to_string());
         }
-        self.state.steps.insert(step.to_string(), Done { inputs, artefact, result, seconds });
+        self.state
+            .steps
+            .insert(step.to_string(), Done { inputs, artefact, result, seconds: took.as_secs_f64() });
         self.save()
     }
 
@@ -170,7 +174,7 @@ mod tests {
         let work = w.work_folder("learn.a", &inputs);
         std::fs::create_dir_all(&work).unwrap();
         std::fs::write(work.join("x"), "12345").unwrap();
-        w.finish("learn.a", inputs.clone(), serde_json::json!({}), 1.0).unwrap();
+        w.finish("learn.a", inputs.clone(), serde_json::json!({}), Duration::from_secs(1)).unwrap();
         let mut again = Workspace::look(dir.path()).unwrap();
         assert_eq!(again.done("learn.a").unwrap().inputs, inputs);
         assert!(again.artefact("learn.a").unwrap().join("x").is_file());

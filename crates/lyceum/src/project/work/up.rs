@@ -5,8 +5,7 @@ use super::evaluation::evaluate;
 use super::{Engines, table};
 use crate::project::{LearnItem, LearnKind, Plan, Planned, Project, Workspace};
 use crate::ui::Ui;
-use lyceum_core::{Context, Error, ErrorKind, Result};
-use lyceum_data::file_hash;
+use lyceum_core::{Context, Error, Result};
 use lyceum_evaluate::{GateResult, Verdict};
 use lyceum_store::Home;
 use serde::Serialize;
@@ -53,7 +52,11 @@ pub(crate) async fn up(
             (reason, _) => {
                 let reason = reason.as_deref().unwrap_or("its artefact is gone");
                 ui.note(&format!("{}: {reason}", planned.step));
+                let began = Instant::now();
+                plan.check_files(project, planned)?;
                 let result = step(project, workspace, home, engines, planned, ui, cx).await?;
+                plan.check_files(project, planned)?;
+                workspace.finish(&planned.step, planned.inputs.clone(), result.clone(), began.elapsed())?;
                 outcome.done.push(planned.step.clone());
                 result
             }
@@ -71,55 +74,32 @@ pub(crate) async fn up(
 
 async fn step(
     project: &Project,
-    workspace: &mut Workspace,
+    workspace: &Workspace,
     home: &Home,
     engines: &mut Engines<'_>,
     planned: &Planned,
     ui: &Ui,
     cx: &Context,
 ) -> Result<Json> {
-    let started = Instant::now();
     let folder = workspace.work_folder(&planned.step, &planned.inputs);
-    unchanged(project, planned)?;
     let (kind, name) = planned.step.split_once('.').unwrap_or(("", &planned.step));
-    let result = match kind {
+    match kind {
         "pull" => {
             let path = home.ensure(name, &*ui.progress(), cx).await?;
-            json!({ "path": path })
+            Ok(json!({ "path": path }))
         }
         "learn" => {
             let item = project.item(name).ok_or_else(|| Error::internal(format!("no item `{name}`")))?;
-            learn(project, item, home, &folder, ui, cx)?
+            learn(project, item, home, &folder, ui, cx)
         }
         _ => {
             let evaluation = project.evaluate.iter().find(|e| e.name == name);
             let evaluation = evaluation.ok_or_else(|| Error::internal(format!("no evaluation `{name}`")))?;
             let result =
                 evaluate(project, workspace, engines, evaluation, &folder, &ui.progress(), cx).await?;
-            serde_json::to_value(&result).map_err(|e| Error::internal(format!("gate result: {e}")))?
-        }
-    };
-    unchanged(project, planned)?;
-    workspace.finish(
-        &planned.step,
-        planned.inputs.clone(),
-        result.clone(),
-        started.elapsed().as_secs_f64(),
-    )?;
-    Ok(result)
-}
-
-/// Fails when a data file is no longer what the plan saw: a result must belong to its inputs.
-fn unchanged(project: &Project, planned: &Planned) -> Result<()> {
-    for (name, hash) in &planned.inputs {
-        let path = project.path(Path::new(name));
-        if path.is_file() && hash.len() == 64 && file_hash(&path)? != *hash {
-            return Err(Error::new(ErrorKind::Conflict, "the file changed while `up` was at work")
-                .in_file(path)
-                .hint("run it again: the plan will see the new content"));
+            serde_json::to_value(&result).map_err(|e| Error::internal(format!("gate result: {e}")))
         }
     }
-    Ok(())
 }
 
 fn learn(
