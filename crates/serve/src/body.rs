@@ -79,7 +79,11 @@ fn explain(e: &serde_path_to_error::Error<serde_json::Error>) -> Error {
     let missing = said.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     match (path.as_str(), missing) {
         (".", Some(field)) => Error::invalid(format!("`{field}` is required")).at_key(field),
-        (".", None) => Error::invalid(format!("the body has the wrong form: {said}")),
+        (".", None) => match said.strip_prefix('`').and_then(|rest| rest.split_once("`: ")) {
+            // A key of a flattened part: `wire` has put its name before what was said.
+            Some((key, _)) => Error::invalid(&said).at_key(key),
+            None => Error::invalid(format!("the body has the wrong form: {said}")),
+        },
         (path, _) => Error::invalid(format!("`{path}`: {said}")).at_key(path),
     }
 }

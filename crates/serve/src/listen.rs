@@ -31,12 +31,13 @@ pub struct Server {
     hosts: Vec<String>,
 }
 
-/// A server that has its port.
+/// A server that has its port. What it serves may still come: a client that connects early waits.
 pub struct Bound {
+    server: Server,
     listener: TcpListener,
     address: SocketAddr,
-    router: Router,
-    app: Shared,
+    loopback: bool,
+    only: Option<&'static Mount>,
 }
 
 impl Server {
@@ -70,6 +71,7 @@ impl Server {
     }
 
     /// Takes the port: `HOST:PORT`, port 0 for any. Beyond this machine it needs at least one live API key.
+    /// Costs nothing, so do it before models are loaded: a port that cannot be had is told at once.
     pub async fn bind(self, listen: &str) -> Result<Bound> {
         self.bind_only(listen, None).await
     }
@@ -88,18 +90,7 @@ impl Server {
         }
         let listener = TcpListener::bind(addresses.as_slice()).await.map_err(|e| cannot_listen(listen, e))?;
         let address = listener.local_addr().map_err(|e| cannot_listen(listen, e))?;
-        let names: Vec<String> = self.models.engines().iter().map(|e| e.model().name.clone()).collect();
-        let app_state = Arc::new(App {
-            admission: Admission::new(&self.limits),
-            metrics: Metrics::new(names.iter().map(String::as_str)),
-            models: self.models,
-            limits: self.limits,
-            keys: Keys::new(self.keys, !loopback),
-            door: Door { loopback, hosts: self.hosts },
-            since: clock::now(),
-            draining: AtomicBool::new(false),
-        });
-        Ok(Bound { listener, address, router: app(app_state.clone(), only), app: app_state })
+        Ok(Bound { server: self, listener, address, loopback, only })
     }
 }
 
@@ -145,22 +136,37 @@ impl Bound {
         format!("http://{}", self.address)
     }
 
+    /// As [`Server::engine`].
+    pub fn engine(mut self, engine: Arc<dyn Engine>) -> Self {
+        self.server = self.server.engine(engine);
+        self
+    }
+
+    /// As [`Server::tabular`].
+    pub fn tabular(mut self, name: impl Into<String>, model: Arc<dyn Runnable>) -> Self {
+        self.server = self.server.tabular(name, model);
+        self
+    }
+
     /// Serves until `stop` resolves, then lets running answers end within the drain limit.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<()> {
+        let (listener, only) = (self.listener, self.only);
+        let state = state(self.server, self.loopback);
+        let router = app(state.clone(), only);
         let graceful = GracefulShutdown::new();
-        let room = Arc::new(Semaphore::new(self.app.limits.connections));
+        let room = Arc::new(Semaphore::new(state.limits.connections));
         let mut stop = std::pin::pin!(stop);
         loop {
             let next = async {
                 // No room, no accept: further clients wait in the system's own queue.
                 let permit = room.clone().acquire_owned().await;
-                (permit, self.listener.accept().await)
+                (permit, listener.accept().await)
             };
             tokio::select! {
                 () = &mut stop => break,
                 (permit, accepted) = next => match accepted {
                     Ok((stream, _)) => {
-                        let connection = connection(stream, self.router.clone(), &self.app.limits);
+                        let connection = connection(stream, router.clone(), &state.limits);
                         let watched = graceful.watch(connection);
                         tokio::spawn(async move {
                             let _permit = permit;
@@ -173,14 +179,28 @@ impl Bound {
                 },
             }
         }
-        self.app.draining.store(true, Ordering::Relaxed);
-        drop(self.listener);
-        let limit = self.app.limits.drain_time;
+        state.draining.store(true, Ordering::Relaxed);
+        drop(listener);
+        let limit = state.limits.drain_time;
         if tokio::time::timeout(limit, graceful.shutdown()).await.is_err() {
             eprintln!("answers still running after {} s were cut off", limit.as_secs());
         }
         Ok(())
     }
+}
+
+fn state(server: Server, loopback: bool) -> Shared {
+    let names: Vec<String> = server.models.engines().iter().map(|e| e.model().name.clone()).collect();
+    Arc::new(App {
+        admission: Admission::new(&server.limits),
+        metrics: Metrics::new(names.iter().map(String::as_str)),
+        models: server.models,
+        limits: server.limits,
+        keys: Keys::new(server.keys, !loopback),
+        door: Door { loopback, hosts: server.hosts },
+        since: clock::now(),
+        draining: AtomicBool::new(false),
+    })
 }
 
 type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;

@@ -68,12 +68,19 @@ pub(crate) fn count(key: &str, given: Option<i64>, default: usize, least: i64, m
     }
 }
 
-/// Tokens to generate at most: a number from `least`, or absent.
-pub(crate) fn max_tokens(key: &str, given: Option<i64>, least: i64) -> Result<Option<usize>> {
-    let Some(n) = given else { return Ok(None) };
+/// Tokens to generate at most; `None` is up to the end of the context, which -1 asks for (LM Studio's clients send it).
+pub(crate) fn max_tokens(
+    key: &str,
+    given: Option<i64>,
+    least: i64,
+    default: Option<usize>,
+) -> Result<Option<usize>> {
+    let Some(n) = given else { return Ok(default) };
     match usize::try_from(n) {
         Ok(count) if n >= least => Ok(Some(count)),
-        _ => Err(Error::invalid(format!("{key} is {n}, expected a number from {least}")).at_key(key)),
+        _ if n == -1 => Ok(None),
+        _ => Err(Error::invalid(format!("{key} is {n}, expected a number from {least}, or -1 for no limit"))
+            .at_key(key)),
     }
 }
 
@@ -106,9 +113,10 @@ mod tests {
         let far = BTreeMap::from([("10".to_string(), 1.0)]);
         assert_eq!(key_of(SamplingKeys { logit_bias: Some(far), ..none.clone() }), "logit_bias");
         assert_eq!(sampling(&none, 10, 7).unwrap().seed, 7);
-        assert!(
-            max_tokens("max_tokens", Some(-1), 1).is_err() && max_tokens("max_tokens", Some(0), 1).is_err()
-        );
+        let most = |given| max_tokens("max_tokens", given, 1, Some(16)).map_err(|e| e.to_string());
+        assert_eq!((most(None), most(Some(-1)), most(Some(3))), (Ok(Some(16)), Ok(None), Ok(Some(3))));
+        let told = "max_tokens: max_tokens is -2, expected a number from 1, or -1 for no limit";
+        assert_eq!((most(Some(-2)), most(Some(0)).is_err()), (Err(told.to_string()), true));
         assert!(count("n", Some(17), 1, 1, 16).is_err());
         assert!(stops(Some(Stop::One(String::new())), 4).is_err());
     }

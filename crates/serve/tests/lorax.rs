@@ -4,8 +4,12 @@
 
 mod support;
 
+use futures_util::StreamExt;
 use serde_json::{Value, json};
-use support::{get, post, script, start_script};
+use std::sync::Arc;
+use std::time::Duration;
+use support::{client, get, post, script, start_script};
+use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn generate_answers_in_both_forms() {
@@ -17,7 +21,7 @@ async fn generate_answers_in_both_forms() {
     let d = &g["details"];
     assert_eq!(
         (&d["finish_reason"], &d["prompt_tokens"], &d["generated_tokens"]),
-        (&json!("eos_token"), &json!(2), &json!(2))
+        (&json!("eos_token"), &json!(2), &json!(3))
     );
     assert_eq!(
         d["prefill"],
@@ -26,7 +30,7 @@ async fn generate_answers_in_both_forms() {
     assert_eq!(d["tokens"][0]["alternative_tokens"].as_array().unwrap().len(), 2);
     assert_eq!(
         (a.headers["x-generated-tokens"].to_str().unwrap(), a.headers["x-model-id"].to_str().unwrap()),
-        ("2", "base")
+        ("3", "base")
     );
     assert!(post(&server, "/", &body).await.json().is_array(), "the root wraps it into a list");
     let full = json!({"inputs": "hi", "parameters": {"return_full_text": true, "adapter_id": "loud"}});
@@ -49,20 +53,52 @@ async fn streams_end_with_the_whole_text() {
     .await;
     assert!(a.text.starts_with("data:{") && !a.text.contains("[DONE]"));
     let events = a.events();
-    assert_eq!(events.len(), 2);
-    assert_eq!((&events[0]["token"]["text"], &events[0]["generated_text"]), (&json!("a"), &Value::Null));
-    assert_eq!(events[1]["generated_text"], "ab");
-    let d = &events[1]["details"];
+    let texts: Vec<&Value> = events.iter().map(|e| &e["token"]["text"]).collect();
+    assert_eq!(texts, ["a", "b", ""]);
+    assert_eq!((&events[1]["generated_text"], &events[1]["details"]), (&Value::Null, &Value::Null));
+    assert_eq!(events[2]["generated_text"], "ab");
+    let d = &events[2]["details"];
     assert_eq!(
         (&d["finish_reason"], &d["generated_tokens"], &d["seed"]),
-        (&json!("stop_sequence"), &json!(2), &json!(3))
+        (&json!("stop_sequence"), &json!(3), &json!(3))
     );
+    let whole = post(&server, "/generate_stream", json!({"inputs": "hi"})).await.events();
+    let last = whole.last().unwrap();
+    assert_eq!(
+        (whole.len(), &last["token"]["special"], &last["generated_text"]),
+        (4, &json!(true), &json!("abc"))
+    );
+    let cut = json!({"inputs": "hi", "parameters": {"max_new_tokens": 2}});
+    let cut = post(&server, "/generate_stream", cut).await.events();
+    assert_eq!(
+        (cut.len(), &cut[1]["token"]["text"], &cut[1]["generated_text"]),
+        (2, &json!("b"), &json!("ab"))
+    );
+    assert_eq!(cut[1]["details"]["finish_reason"], "length");
     let nothing = start_script(script("")).await;
     let events = post(&nothing, "/generate_stream", json!({"inputs": "hi"})).await.events();
     assert_eq!((events.len(), &events[0]["token"]["special"]), (1, &json!(true)));
     let failing = start_script(script("abc").failing_after(1)).await;
     let last = post(&failing, "/generate_stream", json!({"inputs": "hi"})).await.events().pop().unwrap();
     assert_eq!((&last["error_type"], last.get("token")), (&json!("generation"), None));
+}
+
+#[tokio::test]
+async fn each_token_leaves_before_the_next_is_made() {
+    let gate = Arc::new(Semaphore::new(1));
+    let server = start_script(script("abc").gated(&gate)).await;
+    let body = json!({"inputs": "hi", "parameters": {"max_new_tokens": 3}}).to_string();
+    let sent = client().post(format!("{}/generate_stream", server.url)).body(body).send().await.unwrap();
+    let mut pieces = sent.bytes_stream();
+    for (letter, last) in [("a", false), ("b", false), ("c", true)] {
+        // The engine makes this one token (and for the last the end) and no other until it has come.
+        gate.add_permits(if last { 2 } else { 1 });
+        let next = tokio::time::timeout(Duration::from_secs(60), pieces.next())
+            .await
+            .expect("the token is held back");
+        let event: Value = serde_json::from_slice(&next.unwrap().unwrap()["data:".len()..]).unwrap();
+        assert_eq!((&event["token"]["text"], event["details"].is_object()), (&json!(letter), last));
+    }
 }
 
 #[tokio::test]

@@ -95,9 +95,9 @@ fn chat_requests_parse_and_answers_have_the_keys() {
         let request: openai::ChatRequest = serde_json::from_value(body).unwrap();
         assert!(!request.messages.is_empty(), "{label}");
         if label == "chat_all_params" {
-            assert_eq!(request.sampling().top_k, Some(20));
-            assert_eq!(request.adapter_id.as_deref(), Some("org/a1"));
-            assert_eq!(request.stop.clone().unwrap().into_list(), ["\n", "END"]);
+            assert_eq!(request.sampling.top_k, Some(20));
+            assert_eq!(request.answer.adapter_id.as_deref(), Some("org/a1"));
+            assert_eq!(request.answer.stop.clone().unwrap().into_list(), ["\n", "END"]);
         }
         let tool_call = answer.to_string().contains("tool_calls");
         if label.starts_with("error") {
@@ -221,13 +221,19 @@ fn lorax_requests_parse_and_answers_have_the_keys() {
 fn null_is_absent_and_types_are_told() {
     let text = r#"{"model":"m","messages":[],"temperature":null,"stop":null,"made_up":1}"#;
     let r: openai::ChatRequest = serde_json::from_str(text).unwrap();
-    assert!(r.temperature.is_none() && r.stop.is_none());
+    assert!(r.sampling.temperature.is_none() && r.answer.stop.is_none());
     assert_eq!(r.extra.keys().collect::<Vec<_>>(), ["made_up"]);
     let e =
         serde_json::from_str::<openai::CompletionRequest>(r#"{"model":"m","prompt":[1,"a"]}"#).unwrap_err();
     assert!(e.to_string().contains("a list of token ids"), "{e}");
-    assert!(
-        serde_json::from_str::<openai::ChatRequest>(r#"{"model":"m","messages":[],"temperature":NaN}"#)
-            .is_err()
-    );
+    let told = |extra: &str| {
+        let text = format!("{{\"model\":\"m\",\"messages\":[],{extra}}}");
+        serde_json::from_str::<openai::ChatRequest>(&text).unwrap_err().to_string()
+    };
+    assert!(told("\"temperature\":NaN").starts_with("expected value"));
+    let hot = "`temperature`: invalid type: string \"hot\", expected f64 at line 1 column 45";
+    assert_eq!(told("\"temperature\":\"hot\""), hot);
+    let usage = "`stream_options.include_usage`: invalid type: integer `1`, expected a boolean";
+    assert!(told("\"stream_options\":{\"include_usage\":1}").starts_with(usage));
+    assert!(told("\"seed\":1,\"seed\":2").starts_with("duplicate field `seed`"));
 }

@@ -6,7 +6,7 @@ use crate::project::{Engines, LearnKind, Outcome, Plan, Project, Workspace, serv
 use crate::ui::Ui;
 use clap::Args;
 use futures_util::StreamExt;
-use lyceum_core::{ChatModel, Context, Result, Runnable, Value};
+use lyceum_core::{ChatModel, Context, Error, Result, Runnable, Value};
 use lyceum_evaluate::{Dataset, Keys};
 use lyceum_serve::{Limits, Server};
 use lyceum_store::db::Db;
@@ -43,8 +43,8 @@ impl Up {
         if self.dry_run {
             return self.plan(&project, ui);
         }
+        let _lock = Lock::acquire(Workspace::lock_path(&project.dir), "lyceum up")?;
         let mut workspace = Workspace::open(&project.dir)?;
-        let _lock = Lock::acquire(workspace.lock_path(), "lyceum up")?;
         let ok = ui.block_on(|cx| self.work(&project, &mut workspace, ui, cx))?;
         Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(GATE) })
     }
@@ -67,6 +67,13 @@ impl Up {
 
     async fn work(&self, project: &Project, workspace: &mut Workspace, ui: &Ui, cx: Context) -> Result<bool> {
         let home = self.home.open()?;
+        let listen = self.listen.as_deref().unwrap_or(&project.serve.listen);
+        let server =
+            || Ok::<_, Error>(Server::new(Limits::default()).keys(Arc::new(Db::open(home.database())?)));
+        if !self.once {
+            // A port that cannot be had is told before anything is learnt; it is taken when there is something to serve.
+            drop(server()?.bind(listen).await?);
+        }
         let mut engines = Engines::new(&home);
         let mut outcome = up(project, workspace, &home, &mut engines, ui, &cx).await?;
         outcome.gates.iter().for_each(|g| ui.note(&gate_line(g)));
@@ -76,9 +83,8 @@ impl Up {
             ui.result(&outcome, summary)?;
             return Ok(outcome.ok);
         }
-        let server = Server::new(Limits::default()).keys(Arc::new(Db::open(home.database())?));
-        let server = serving(server, project, workspace, &mut engines).await?;
-        let bound = server.bind(self.listen.as_deref().unwrap_or(&project.serve.listen)).await?;
+        let server = serving(server()?, project, workspace, &mut engines).await?;
+        let bound = server.bind(listen).await?;
         outcome.url = Some(bound.url());
         ui.result(&outcome, summary)?;
         bound.serve(async move { cx.cancelled().await }).await?;

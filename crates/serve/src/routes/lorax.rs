@@ -1,21 +1,19 @@
-//! LoRAX's `/`, `/generate`, `/generate_stream` and `/info`.
+//! LoRAX's `/`, `/generate`, `/generate_stream` and `/info`; how a stream is written is `lorax_stream`'s business.
 
 use super::answer;
 use super::lorax_plan::{BEST_OF, Delivery, Plan, STOPS, plan};
-use super::openai_chat::spell;
+use super::lorax_stream::streamed;
+use super::openai_answer::spell;
 use crate::body;
-use crate::error::{self, Dialect};
-use crate::events::{self, Frames, frame};
+use crate::error::Dialect;
 use crate::generation::{Finished, open};
 use crate::state::{App, Shared};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use lyceum_core::{Error, Finish, GenerateEvent, Result, TextCodec, TokenEvent, Usage};
-use lyceum_wire::lorax::{
-    BestOf, Details, GenerateRequest, Generated, Info, PrefillToken, StreamDetails, StreamEvent, Token,
-};
+use lyceum_core::{Error, Finish, Result, TextCodec, TokenEvent, Usage};
+use lyceum_wire::lorax::{BestOf, Details, GenerateRequest, Generated, Info, PrefillToken, Token};
 use std::time::Instant;
 
 /// `POST /` and `/invocations`: the body says whether it streams; a whole answer is a list of one.
@@ -94,7 +92,8 @@ fn prefill(plan: &Plan, codec: &dyn TextCodec, f: &Finished) -> Vec<PrefillToken
     pairs.map(|(id, logprob)| PrefillToken { id: *id, text: spell(codec, *id).0, logprob }).collect()
 }
 
-fn token(plan: &Plan, t: &TokenEvent) -> Token {
+/// A token in LoRAX's words.
+pub(super) fn token(plan: &Plan, t: &TokenEvent) -> Token {
     let codec = plan.target.engine.text();
     let special = codec.end_ids().contains(&t.id);
     let finite = |x: f32| x.is_finite().then_some(x);
@@ -114,7 +113,8 @@ fn token(plan: &Plan, t: &TokenEvent) -> Token {
     }
 }
 
-fn reason(finish: &Finish) -> &'static str {
+/// The reason in LoRAX's words.
+pub(super) fn reason(finish: &Finish) -> &'static str {
     match finish {
         Finish::EndOfSequence => "eos_token",
         Finish::StopString(_) => "stop_sequence",
@@ -142,7 +142,8 @@ fn headers(response: &mut Response, plan: &Plan, usage: &Usage, start: Instant) 
     name_model(response, plan);
 }
 
-fn name_model(response: &mut Response, plan: &Plan) {
+/// Says in headers which model and adapter answered.
+pub(super) fn name_model(response: &mut Response, plan: &Plan) {
     let headers = response.headers_mut();
     headers.insert("x-compute-type", HeaderValue::from_static("cpu"));
     if let Ok(model) = HeaderValue::from_str(&plan.target.engine.model().name) {
@@ -150,80 +151,6 @@ fn name_model(response: &mut Response, plan: &Plan) {
     }
     if let Some(Ok(adapter)) = plan.target.adapter.as_deref().map(HeaderValue::from_str) {
         headers.insert("x-adapter-id", adapter);
-    }
-}
-
-async fn streamed(app: &App, r: GenerateRequest) -> Result<Response> {
-    let mut plan = plan(app, r.inputs, &r.parameters.unwrap_or_default(), Delivery::Stream)?;
-    let opened = open(app, &plan.target, std::mem::take(&mut plan.requests)).await?;
-    let mut response = Response::default();
-    name_model(&mut response, &plan);
-    let names = std::mem::take(response.headers_mut());
-    let mut response = events::respond(opened, TokenFrames { plan, held: None, text: String::new() });
-    response.headers_mut().extend(names);
-    Ok(response)
-}
-
-/// One event a token. The last token carries the whole text, so each waits for the next (or for the end).
-struct TokenFrames {
-    plan: Plan,
-    held: Option<Token>,
-    text: String,
-}
-
-impl TokenFrames {
-    fn last(&mut self, finish: &Finish, usage: &Usage) -> String {
-        let codec = self.plan.target.engine.text();
-        // Nothing but the end came: LoRAX's clients still want one token.
-        let end = || {
-            let id = codec.end_ids().first().copied().unwrap_or_default();
-            let text = spell(codec, id).0;
-            Token { id, text, logprob: Some(0.0), special: true, skipped: false, alternative_tokens: None }
-        };
-        let token = self.held.take().unwrap_or_else(end);
-        let lead = if self.plan.full_text { self.plan.inputs.as_str() } else { "" };
-        let details = StreamDetails {
-            finish_reason: reason(finish),
-            prompt_tokens: usage.prompt_tokens,
-            generated_tokens: usage.completion_tokens,
-            seed: self.plan.seed,
-        };
-        let generated_text = Some(format!("{lead}{}", self.text));
-        frame("data:", &StreamEvent { token, generated_text, details: Some(details) })
-    }
-}
-
-impl Frames for TokenFrames {
-    fn begin(&mut self) -> String {
-        String::new()
-    }
-
-    fn event(&mut self, _: usize, event: GenerateEvent) -> String {
-        match event {
-            GenerateEvent::Started { .. } => String::new(),
-            GenerateEvent::Token(t) => {
-                self.text.push_str(&t.text);
-                let before = self.held.replace(token(&self.plan, &t));
-                before.map_or(String::new(), |token| {
-                    frame("data:", &StreamEvent { token, generated_text: None, details: None })
-                })
-            }
-            GenerateEvent::Done { finish, text, usage } => {
-                self.text.push_str(&text);
-                if let Some(held) = self.held.as_mut().filter(|h| !h.special) {
-                    held.text.push_str(&text);
-                }
-                self.last(&finish, &usage)
-            }
-        }
-    }
-
-    fn error(&mut self, e: &Error) -> String {
-        frame("data:", &error::lorax(e))
-    }
-
-    fn end(&mut self) -> String {
-        String::new()
     }
 }
 

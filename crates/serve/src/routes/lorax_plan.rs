@@ -52,7 +52,7 @@ pub(crate) fn plan(app: &App, inputs: String, p: &Parameters, delivery: Delivery
     let seed = p.seed.unwrap_or_else(fresh_seed);
     let request = request(p, &target, &inputs, draws, seed)?;
     Ok(Plan {
-        requests: super::openai_chat::several(request, best_of),
+        requests: super::openai_request::several(&request, best_of),
         inputs,
         seed: draws.then_some(seed),
         details: p.details == Some(true) || p.decoder_input_details == Some(true),

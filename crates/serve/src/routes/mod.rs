@@ -4,9 +4,12 @@ pub(crate) mod embeddings;
 pub(crate) mod health;
 pub(crate) mod lorax;
 pub(crate) mod lorax_plan;
+mod lorax_stream;
 pub(crate) mod models;
+pub(crate) mod openai_answer;
 pub(crate) mod openai_chat;
 pub(crate) mod openai_completions;
+pub(crate) mod openai_request;
 pub(crate) mod predict;
 pub(crate) mod tokenize;
 

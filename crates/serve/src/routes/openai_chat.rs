@@ -1,76 +1,28 @@
 //! `POST /v1/chat/completions`.
 
 use super::answer;
+use super::openai_answer::{Head, add, finite, reason, spell, usage};
+use super::openai_request::{NO_EFFECT, engine_request, refuse_key, refuse_unsupported, several, streams};
+use crate::body;
 use crate::error::{self, Dialect};
 use crate::events::{self, Frames, frame};
 use crate::generation::{Finished, open};
 use crate::models::Target;
-use crate::sampling::{count, max_tokens, sampling, stops};
-use crate::state::{App, Shared, fresh_id, fresh_seed};
-use crate::{body, routes::models::fingerprint};
+use crate::sampling::{count, max_tokens};
+use crate::state::{App, Shared};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use lyceum_core::{
-    Content, Error, Finish, GenerateEvent, GenerateRequest, LogProb, Message, Part, Prompt, RenderOptions,
-    Result, Role, TextCodec, TokenEvent, Usage,
+    Content, Error, GenerateEvent, GenerateRequest, Message, Part, Prompt, RenderOptions, Result, Role,
+    TextCodec, TokenEvent, Usage,
 };
-use lyceum_store::clock;
 use lyceum_wire::openai::{self, ChatRequest, ContentPart, MessageContent};
 use serde_json::Value;
 
-/// Keys that are fine and change nothing in the answer.
-const NO_EFFECT: &[&str] = &[
-    "user",
-    "safety_identifier",
-    "metadata",
-    "store",
-    "service_tier",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "verbosity",
-    "reasoning_effort",
-    "parallel_tool_calls",
-    "prediction",
-    "priority",
-    "cache_salt",
-    "keep_alive",
-    "ttl",
-    "adapter_source",
-    "api_token",
-];
-
-/// Keys whose meaning would be lost if they were ignored.
-const REFUSED: &[&str] = &[
-    "web_search_options",
-    "moderation",
-    "audio",
-    "chat_template",
-    "chat_template_kwargs",
-    "continue_final_message",
-    "guided_json",
-    "guided_regex",
-    "guided_choice",
-    "guided_grammar",
-    "structured_outputs",
-    "merged_adapters",
-    "lora",
-    "min_tokens",
-    "stop_token_ids",
-    "truncate_prompt_tokens",
-    "return_token_ids",
-    "prompt_logprobs",
-    "best_of",
-    "suffix",
-];
-
 /// What the answer's shape depends on.
 struct Shape {
-    id: String,
-    created: i64,
-    target: Target,
-    fingerprint: String,
+    head: Head,
     /// Alternatives per token, when log-probabilities are asked for.
     logprobs: Option<usize>,
 }
@@ -81,21 +33,16 @@ pub(crate) async fn route(State(app): State<Shared>, request: Request) -> Respon
 
 async fn chat(app: &App, request: Request) -> Result<Response> {
     let request: ChatRequest = body::json(request, &app.limits).await?;
-    refuse_unsupported(&request)?;
-    let target = app.models.find(&request.model, request.adapter_id.as_deref())?;
+    refuse(&request)?;
+    let target = app.models.find(&request.model, request.answer.adapter_id.as_deref())?;
     let requests = plan(app, &request, &target)?;
-    let shape = Shape {
-        id: fresh_id("chatcmpl-"),
-        created: clock::now(),
-        fingerprint: fingerprint(&target),
-        logprobs: requests.first().and_then(|r| r.logprobs),
-        target,
-    };
-    let opened = open(app, &shape.target, requests).await?;
-    let mut response = if request.stream == Some(true) {
-        let usage = request.stream_options.and_then(|o| o.include_usage).unwrap_or(false);
-        let answers = opened.len();
-        events::respond(opened, ChatFrames { shape, usage: usage.then(Usage::default), answers })
+    let logprobs = requests.first().and_then(|r| r.logprobs);
+    let shape = Shape { head: Head::new("chatcmpl-", target), logprobs };
+    let opened = open(app, &shape.head.target, requests).await?;
+    let (stream, with_usage) = streams(&request.answer);
+    let mut response = if stream {
+        let (usage, answers) = (with_usage.then(Usage::default), opened.len());
+        events::respond(opened, ChatFrames { shape, usage, answers })
     } else {
         let finished = futures_util::future::try_join_all(opened.into_iter().map(|o| o.finish())).await?;
         Json(shape.whole(finished)).into_response()
@@ -104,7 +51,7 @@ async fn chat(app: &App, request: Request) -> Result<Response> {
     Ok(response)
 }
 
-fn refuse_unsupported(r: &ChatRequest) -> Result<()> {
+fn refuse(r: &ChatRequest) -> Result<()> {
     let given = |key: &str| refuse_key(key, "is not supported by this server");
     if r.tools.as_ref().is_some_and(|t| !t.is_empty()) {
         return Err(given("tools"));
@@ -120,40 +67,12 @@ fn refuse_unsupported(r: &ChatRequest) -> Result<()> {
     if r.modalities.as_ref().is_some_and(|m| m.iter().any(|m| m != "text")) {
         return Err(refuse_key("modalities", "has more than text, which is all that this server writes"));
     }
-    plain_format(r.response_format.as_ref())?;
-    refuse_keys(&r.extra, REFUSED)
-}
-
-/// The refusal of a key that would change the answer.
-pub(crate) fn refuse_key(key: &str, why: &str) -> Error {
-    Error::unsupported(format!("`{key}` {why}")).at_key(key).with_code("unsupported_parameter")
-}
-
-/// Refuses the keys of a list that are set.
-pub(crate) fn refuse_keys(extra: &serde_json::Map<String, Value>, refused: &[&str]) -> Result<()> {
-    let set = extra
-        .iter()
-        .find(|(k, v)| refused.contains(&k.as_str()) && !v.is_null() && **v != Value::Bool(false));
-    match set {
-        Some((key, _)) => Err(refuse_key(key, "is not supported by this server")),
-        None => Ok(()),
-    }
-}
-
-/// Only plain text can be promised.
-pub(crate) fn plain_format(format: Option<&Value>) -> Result<()> {
-    match format.map(|f| f.get("type").and_then(Value::as_str)) {
-        None | Some(Some("text")) => Ok(()),
-        Some(Some(kind @ ("json_object" | "json_schema"))) => {
-            Err(refuse_key("response_format", &format!("`{kind}` is not supported by this server")))
-        }
-        _ => Err(Error::invalid("response_format needs a `type`: text").at_key("response_format")),
-    }
+    refuse_unsupported(&r.answer, &r.extra)
 }
 
 /// One engine request for each of `n` answers.
 fn plan(app: &App, r: &ChatRequest, target: &Target) -> Result<Vec<GenerateRequest>> {
-    let n = count("n", r.n, 1, 1, app.limits.answers)?;
+    let n = count("n", r.answer.n, 1, 1, app.limits.answers)?;
     let top = count("top_logprobs", r.top_logprobs, 0, 0, 20)?;
     if r.top_logprobs.is_some() && r.logprobs != Some(true) {
         return Err(Error::invalid("top_logprobs needs `logprobs: true`").at_key("top_logprobs"));
@@ -162,28 +81,14 @@ fn plan(app: &App, r: &ChatRequest, target: &Target) -> Result<Vec<GenerateReque
         add_generation_prompt: r.add_generation_prompt.unwrap_or(true),
         ..RenderOptions::default()
     };
-    let mut request = GenerateRequest::new(Prompt::Chat(messages(r)?, options));
-    request.max_tokens = match max_tokens("max_completion_tokens", r.max_completion_tokens, 1)? {
-        Some(most) => Some(most),
-        None => max_tokens("max_tokens", r.max_tokens, 1)?,
+    let prompt = Prompt::Chat(messages(r)?, options);
+    let mut request = engine_request(app, target, prompt, &r.answer, &r.sampling)?;
+    request.max_tokens = match r.max_completion_tokens {
+        Some(_) => max_tokens("max_completion_tokens", r.max_completion_tokens, 1, None)?,
+        None => max_tokens("max_tokens", r.answer.max_tokens, 1, None)?,
     };
-    request.stop = stops(r.stop.clone(), app.limits.stops)?;
-    request.sampling = sampling(&r.sampling(), target.engine.model().vocab_size, fresh_seed())?;
-    request.ignore_eos = r.ignore_eos.unwrap_or(false);
     request.logprobs = (r.logprobs == Some(true)).then_some(top);
-    request.adapter = target.adapter.clone();
-    Ok(several(request, n))
-}
-
-/// `n` copies with seeds of their own.
-pub(crate) fn several(request: GenerateRequest, n: usize) -> Vec<GenerateRequest> {
-    (0..n as u64)
-        .map(|i| {
-            let mut one = request.clone();
-            one.sampling.seed = one.sampling.seed.wrapping_add(i);
-            one
-        })
-        .collect()
+    Ok(several(&request, n))
 }
 
 fn messages(r: &ChatRequest) -> Result<Vec<Message>> {
@@ -256,25 +161,6 @@ fn call(i: usize, call: &Value) -> Result<lyceum_core::ToolCall> {
     })
 }
 
-/// The reason in OpenAI's words.
-pub(crate) fn reason(finish: &Finish) -> &'static str {
-    match finish {
-        Finish::EndOfSequence | Finish::StopString(_) => "stop",
-        Finish::Length => "length",
-    }
-}
-
-pub(crate) fn usage(u: &lyceum_core::Usage) -> openai::Usage {
-    openai::Usage::new(u.prompt_tokens, u.cached_tokens, u.completion_tokens)
-}
-
-/// The usage of several answers to one prompt, which is counted once.
-pub(crate) fn add(total: &mut Usage, one: &Usage) {
-    total.prompt_tokens = total.prompt_tokens.max(one.prompt_tokens);
-    total.cached_tokens = total.cached_tokens.max(one.cached_tokens);
-    total.completion_tokens += one.completion_tokens;
-}
-
 impl Shape {
     fn whole(&self, finished: Vec<Finished>) -> openai::ChatAnswer {
         let mut total = Usage::default();
@@ -289,11 +175,11 @@ impl Shape {
             });
         }
         openai::ChatAnswer {
-            id: self.id.clone(),
+            id: self.head.id.clone(),
             object: openai::ChatAnswer::OBJECT,
-            created: self.created,
-            model: self.target.name.clone(),
-            system_fingerprint: self.fingerprint.clone(),
+            created: self.head.created,
+            model: self.head.target.name.clone(),
+            system_fingerprint: self.head.fingerprint.clone(),
             choices,
             usage: usage(&total),
         }
@@ -301,18 +187,17 @@ impl Shape {
 
     fn logprobs(&self, tokens: &[TokenEvent]) -> Option<openai::ChatLogProbs> {
         self.logprobs?;
-        let text = self.target.engine.text();
-        let content = tokens.iter().map(|t| token_logprob(text, t)).collect();
+        let content = tokens.iter().map(|t| token_logprob(self.head.codec(), t)).collect();
         Some(openai::ChatLogProbs { content, refusal: None })
     }
 
     fn chunk(&self, choices: Vec<openai::ChunkChoice>, usage: Option<Option<openai::Usage>>) -> String {
         let chunk = openai::ChatChunk {
-            id: self.id.clone(),
+            id: self.head.id.clone(),
             object: openai::ChatChunk::OBJECT,
-            created: self.created,
-            model: self.target.name.clone(),
-            system_fingerprint: self.fingerprint.clone(),
+            created: self.head.created,
+            model: self.head.target.name.clone(),
+            system_fingerprint: self.head.fingerprint.clone(),
             choices,
             usage,
         };
@@ -332,28 +217,6 @@ fn token_logprob(text: &dyn TextCodec, t: &TokenEvent) -> openai::TokenLogProb {
         bytes,
         top_logprobs: top.collect(),
     }
-}
-
-/// A token as text and bytes.
-pub(crate) fn spell(text: &dyn TextCodec, id: u32) -> (String, Vec<u8>) {
-    let bytes = text.token_bytes(id, true).unwrap_or_default();
-    (String::from_utf8_lossy(&bytes).into_owned(), bytes)
-}
-
-/// JSON has no minus infinity; OpenAI writes -9999 for it.
-pub(crate) fn finite(logprob: f32) -> f32 {
-    if logprob.is_finite() { logprob } else { -9999.0 }
-}
-
-/// Alternatives as a list, the chosen token first when it is not among them.
-pub(crate) fn with_chosen(t: &TokenEvent) -> Vec<LogProb> {
-    let mut all = t.top.clone();
-    if let Some(logprob) = t.logprob
-        && all.iter().all(|p| p.id != t.id)
-    {
-        all.push(LogProb { id: t.id, logprob });
-    }
-    all
 }
 
 /// Chunks of a streamed chat.

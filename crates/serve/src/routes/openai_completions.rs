@@ -1,49 +1,30 @@
 //! `POST /v1/completions`: texts or token ids, echo, log-probabilities, scoring without generating.
 
 use super::answer;
-use super::openai_chat::{
-    add, finite, plain_format, reason, refuse_key, refuse_keys, several, spell, usage, with_chosen,
-};
+use super::openai_answer::{Head, add, finite, reason, spell, usage, with_chosen};
+use super::openai_request::{NO_EFFECT, engine_request, refuse_key, refuse_unsupported, several, streams};
+use crate::body;
 use crate::error::{self, Dialect};
 use crate::events::{self, Frames, frame};
 use crate::generation::{Finished, open};
 use crate::models::Target;
-use crate::sampling::{count, max_tokens, sampling, stops};
-use crate::state::{App, Shared, fresh_id, fresh_seed};
-use crate::{body, routes::models::fingerprint};
+use crate::sampling::{count, max_tokens};
+use crate::state::{App, Shared};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use lyceum_core::{
     Error, Finish, GenerateEvent, GenerateRequest, LogProb, Prompt, Result, TextCodec, TokenEvent, Usage,
 };
-use lyceum_store::clock;
 use lyceum_wire::openai::{self, CompletionLogProbs, CompletionRequest, PromptInput};
 use serde_json::{Map, Value};
 
-const NO_EFFECT: &[&str] =
-    &["user", "metadata", "store", "service_tier", "priority", "cache_salt", "adapter_source"];
-const REFUSED: &[&str] = &[
-    "guided_json",
-    "guided_regex",
-    "guided_choice",
-    "guided_grammar",
-    "structured_outputs",
-    "merged_adapters",
-    "lora",
-    "min_tokens",
-    "stop_token_ids",
-    "truncate_prompt_tokens",
-    "return_token_ids",
-    "prompt_logprobs",
-];
+/// Tokens where the request does not say.
+const DEFAULT_TOKENS: usize = 16;
 
 /// What the answer's shape depends on.
 struct Shape {
-    id: String,
-    created: i64,
-    target: Target,
-    fingerprint: String,
+    head: Head,
     logprobs: Option<usize>,
     /// The text of each prompt, when it is to be repeated.
     echo: Option<Vec<String>>,
@@ -57,24 +38,20 @@ pub(crate) async fn route(State(app): State<Shared>, request: Request) -> Respon
 
 async fn complete(app: &App, request: Request) -> Result<Response> {
     let request: CompletionRequest = body::json(request, &app.limits).await?;
-    refuse_unsupported(&request)?;
-    let target = app.models.find(&request.model, request.adapter_id.as_deref())?;
+    refuse(&request)?;
+    let target = app.models.find(&request.model, request.answer.adapter_id.as_deref())?;
     let prompts = prompts(app, request.prompt.clone())?;
-    let n = count("n", request.n, 1, 1, app.limits.answers)?;
-    let most = max_tokens("max_tokens", request.max_tokens, 0)?.unwrap_or(16);
+    let most = max_tokens("max_tokens", request.answer.max_tokens, 0, Some(DEFAULT_TOKENS))?;
     let shape = Shape {
-        id: fresh_id("cmpl-"),
-        created: clock::now(),
-        fingerprint: fingerprint(&target),
         logprobs: request.logprobs.map(|_| count("logprobs", request.logprobs, 0, 0, 20)).transpose()?,
         echo: match request.echo {
             Some(true) => Some(prompts.iter().map(|p| text_of(p, &target)).collect::<Result<_>>()?),
             _ => None,
         },
-        n,
-        target,
+        n: count("n", request.answer.n, 1, 1, app.limits.answers)?,
+        head: Head::new("cmpl-", target),
     };
-    let mut response = if most == 0 {
+    let mut response = if most == Some(0) {
         scored(app, &shape, &prompts).await?
     } else {
         generated(app, &request, shape, prompts, most).await?
@@ -83,18 +60,17 @@ async fn complete(app: &App, request: Request) -> Result<Response> {
     Ok(response)
 }
 
-fn refuse_unsupported(r: &CompletionRequest) -> Result<()> {
+fn refuse(r: &CompletionRequest) -> Result<()> {
     if r.suffix.as_ref().is_some_and(|s| !s.is_empty()) {
         return Err(refuse_key("suffix", "needs a model that fills in the middle"));
     }
-    if r.best_of.is_some_and(|b| Some(b) != r.n && b != 1) {
+    if r.best_of.is_some_and(|b| Some(b) != r.answer.n && b != 1) {
         return Err(refuse_key("best_of", "other than n is not supported by this server"));
     }
-    if r.echo == Some(true) && r.stream == Some(true) {
+    if r.echo == Some(true) && r.answer.stream == Some(true) {
         return Err(refuse_key("echo", "is not supported in a stream"));
     }
-    plain_format(r.response_format.as_ref())?;
-    refuse_keys(&r.extra, REFUSED)
+    refuse_unsupported(&r.answer, &r.extra)
 }
 
 fn prompts(app: &App, input: PromptInput) -> Result<Vec<Prompt>> {
@@ -125,26 +101,19 @@ async fn generated(
     r: &CompletionRequest,
     shape: Shape,
     prompts: Vec<Prompt>,
-    most: usize,
+    most: Option<usize>,
 ) -> Result<Response> {
-    let settings = sampling(&r.sampling(), shape.target.engine.model().vocab_size, fresh_seed())?;
-    let mut requests = Vec::new();
-    for prompt in prompts {
-        let mut request = GenerateRequest::new(prompt);
-        request.max_tokens = Some(most);
-        request.sampling = settings.clone();
-        request.stop = stops(r.stop.clone(), app.limits.stops)?;
-        request.ignore_eos = r.ignore_eos.unwrap_or(false);
-        request.logprobs = shape.logprobs;
-        request.prompt_logprobs = shape.echo.is_some() && shape.logprobs.is_some();
-        request.adapter = shape.target.adapter.clone();
-        requests.extend(several(request, shape.n));
-    }
-    let opened = open(app, &shape.target, requests).await?;
-    if r.stream == Some(true) {
-        let usage = r.stream_options.and_then(|o| o.include_usage).unwrap_or(false);
-        let offsets = vec![0; opened.len()];
-        return Ok(events::respond(opened, TextFrames { shape, usage: usage.then(Usage::default), offsets }));
+    let blank = Prompt::Text(String::new());
+    let mut common = engine_request(app, &shape.head.target, blank, &r.answer, &r.sampling)?;
+    common.max_tokens = most;
+    common.logprobs = shape.logprobs;
+    common.prompt_logprobs = shape.echo.is_some() && shape.logprobs.is_some();
+    let of = |prompt| several(&GenerateRequest { prompt, ..common.clone() }, shape.n);
+    let opened = open(app, &shape.head.target, prompts.into_iter().flat_map(of).collect()).await?;
+    let (stream, with_usage) = streams(&r.answer);
+    if stream {
+        let (usage, offsets) = (with_usage.then(Usage::default), vec![0; opened.len()]);
+        return Ok(events::respond(opened, TextFrames { shape, usage, offsets }));
     }
     let finished = futures_util::future::try_join_all(opened.into_iter().map(|o| o.finish())).await?;
     let mut total = Usage::default();
@@ -166,17 +135,17 @@ async fn scored(app: &App, shape: &Shape, prompts: &[Prompt]) -> Result<Response
             .at_key("max_tokens"));
     }
     let _permit = app.admission.enter().await?;
-    let engine = &shape.target.engine;
+    let (engine, adapter) = (&shape.head.target.engine, shape.head.target.adapter.as_deref());
     let (mut choices, mut read) = (Vec::new(), 0);
     for (i, prompt) in prompts.iter().enumerate() {
         let ids = match prompt {
             Prompt::Tokens(ids) => ids.clone(),
-            other => engine.text().encode(&text_of(other, &shape.target)?, true)?,
+            other => engine.text().encode(&text_of(other, &shape.head.target)?, true)?,
         };
         check_length(ids.len(), engine.model().context_length)?;
         let logprobs = match shape.logprobs {
             Some(_) => {
-                let scores = engine.score(&ids, shape.target.adapter.as_deref()).await?;
+                let scores = engine.score(&ids, adapter).await?;
                 let later = ids.iter().skip(1).zip(&scores);
                 let of_prompt: Vec<LogProb> = later.map(|(id, p)| LogProb { id: *id, logprob: *p }).collect();
                 Some(logprobs(engine.text(), &ids, &of_prompt, &[]))
@@ -212,11 +181,11 @@ impl Shape {
         usage: Option<Option<openai::Usage>>,
     ) -> openai::Completion {
         openai::Completion {
-            id: self.id.clone(),
+            id: self.head.id.clone(),
             object: openai::Completion::OBJECT,
-            created: self.created,
-            model: self.target.name.clone(),
-            system_fingerprint: self.fingerprint.clone(),
+            created: self.head.created,
+            model: self.head.target.name.clone(),
+            system_fingerprint: self.head.fingerprint.clone(),
             choices,
             usage,
         }
@@ -224,7 +193,7 @@ impl Shape {
 
     fn choice(&self, index: usize, f: &Finished) -> openai::CompletionChoice {
         let echo = self.echo.as_ref().and_then(|e| e.get(index / self.n.max(1)));
-        let codec = self.target.engine.text();
+        let codec = self.head.codec();
         let prompt: &[u32] = if echo.is_some() { &f.prompt } else { &[] };
         let logprobs = self.logprobs.map(|_| logprobs(codec, prompt, &f.prompt_logprobs, &f.tokens));
         let text = echo.cloned().unwrap_or_default() + &f.text;
@@ -293,7 +262,7 @@ impl Frames for TextFrames {
         match event {
             GenerateEvent::Started { .. } => String::new(),
             GenerateEvent::Token(t) => {
-                let codec = self.shape.target.engine.text();
+                let codec = self.shape.head.codec();
                 let mut entry =
                     self.shape.logprobs.map(|_| logprobs(codec, &[], &[], std::slice::from_ref(&t)));
                 if let (Some(entry), Some(offset)) = (&mut entry, self.offsets.get_mut(index)) {

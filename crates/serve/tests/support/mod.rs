@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 /// Tokens are bytes; 256 ends a turn.
 pub(crate) struct Script {
@@ -21,6 +21,7 @@ pub(crate) struct Script {
     says: &'static str,
     pause: Duration,
     fails_after: Option<usize>,
+    gate: Option<Arc<Semaphore>>,
     pub(crate) live: Arc<AtomicUsize>,
 }
 
@@ -38,41 +39,58 @@ pub(crate) fn script(says: &'static str) -> Script {
         embeds: true,
         fingerprint: "0123456789abcdef".into(),
     };
-    Script { info, says, pause: Duration::ZERO, fails_after: None, live: Arc::default() }
+    Script { info, says, pause: Duration::ZERO, fails_after: None, gate: None, live: Arc::default() }
 }
 
 impl Script {
     pub(crate) fn slow(self, pause: Duration) -> Self {
         Self { pause, ..self }
     }
+    /// Each event waits for a permit.
+    pub(crate) fn gated(self, gate: &Arc<Semaphore>) -> Self {
+        Self { gate: Some(gate.clone()), ..self }
+    }
     pub(crate) fn failing_after(self, tokens: usize) -> Self {
         Self { fails_after: Some(tokens), ..self }
     }
 
-    fn events(&self, r: &GenerateRequest, prompt: Vec<u32>) -> Vec<Result<GenerateEvent>> {
+    /// Tokens with the text that each makes certain: those of a stop string and the end token make none.
+    fn tokens(&self, r: &GenerateRequest) -> (Vec<(u32, String)>, Finish) {
         let says = if r.adapter.is_some() { self.says.to_uppercase() } else { self.says.to_string() };
         let stop = r.stop.iter().filter_map(|s| says.find(s.as_str()).map(|at| (at, s.clone()))).min();
-        let end = stop.as_ref().map_or(says.len(), |(at, _)| *at);
-        let most = r.max_tokens.unwrap_or(usize::MAX);
+        let shown = stop.as_ref().map_or(says.as_str(), |(at, _)| &says[..*at]);
+        let mut tokens: Vec<(u32, String)> = shown.chars().map(|c| (c as u32, c.to_string())).collect();
+        let silent = |id| (id, String::new());
+        let finish = match stop {
+            Some((_, text)) => {
+                tokens.extend(text.bytes().map(u32::from).map(silent));
+                Finish::StopString(text)
+            }
+            None => {
+                tokens.push(silent(256));
+                Finish::EndOfSequence
+            }
+        };
+        (tokens, finish)
+    }
+
+    fn events(&self, r: &GenerateRequest, prompt: Vec<u32>) -> Vec<Result<GenerateEvent>> {
+        let (mut tokens, mut finish) = self.tokens(r);
+        if let Some(most) = r.max_tokens.filter(|most| *most < tokens.len()) {
+            tokens.truncate(most);
+            finish = Finish::Length;
+        }
         let top = |id| {
             (0..r.logprobs.unwrap_or(0) as u32).map(move |i| LogProb { id: id + i, logprob: -0.5 - i as f32 })
         };
-        let shown = says.get(..end).unwrap_or_default().bytes().take(most).map(u32::from);
         let mut events: Vec<Result<GenerateEvent>> = Vec::new();
         let logprobs = prompt.iter().skip(1).map(|id| LogProb { id: *id, logprob: -1.0 }).collect();
-        let usage =
-            Usage { prompt_tokens: prompt.len(), cached_tokens: 0, completion_tokens: shown.clone().count() };
+        let usage = Usage { prompt_tokens: prompt.len(), cached_tokens: 0, completion_tokens: tokens.len() };
         events.push(Ok(GenerateEvent::Started { prompt, prompt_logprobs: logprobs }));
-        for id in shown {
-            let text = char::from_u32(id).unwrap().to_string();
+        for (id, text) in tokens {
             let token = TokenEvent { id, text, logprob: r.logprobs.map(|_| -0.5), top: top(id).collect() };
             events.push(Ok(GenerateEvent::Token(token)));
         }
-        let finish = match stop {
-            Some((_, text)) if usage.completion_tokens == end => Finish::StopString(text),
-            None if usage.completion_tokens == end => Finish::EndOfSequence,
-            _ => Finish::Length,
-        };
         events.push(Ok(GenerateEvent::Done { finish, text: String::new(), usage }));
         if let Some(n) = self.fails_after {
             events.truncate(n + 1);
@@ -109,11 +127,15 @@ impl Engine for Script {
             return Err(Error::invalid(text).with_code("context_length_exceeded"));
         }
         self.live.fetch_add(1, Ordering::SeqCst);
-        let (alive, pause) = (Alive(self.live.clone()), self.pause);
+        let (alive, pause, gate) = (Alive(self.live.clone()), self.pause, self.gate.clone());
         let events = stream::iter(self.events(&r, prompt)).then(move |event| {
             let _ = &alive;
+            let gate = gate.clone();
             async move {
                 tokio::time::sleep(pause).await;
+                if let Some(gate) = gate {
+                    gate.acquire().await.unwrap().forget();
+                }
                 event
             }
         });

@@ -1,9 +1,8 @@
 //! `POST /v1/chat/completions`: the request.
 
-use super::sampling::{SamplingKeys, Stop, StreamOptions};
+use super::sampling::{AnswerKeys, SamplingKeys, named};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// A chat request. Keys of no effect on the answer are known by name, so that they are not reported as ignored.
 #[derive(Debug, Clone, Deserialize)]
@@ -11,61 +10,24 @@ use std::collections::BTreeMap;
 pub struct ChatRequest {
     pub model: String,
     pub messages: Vec<ChatMessage>,
+    /// Wins over `max_tokens`.
     pub max_completion_tokens: Option<i64>,
-    pub max_tokens: Option<i64>,
-    pub temperature: Option<f64>,
-    pub top_p: Option<f64>,
-    pub n: Option<i64>,
-    pub seed: Option<i64>,
-    pub stop: Option<Stop>,
-    pub presence_penalty: Option<f64>,
-    pub frequency_penalty: Option<f64>,
-    pub logit_bias: Option<BTreeMap<String, f64>>,
+    #[serde(flatten, deserialize_with = "named")]
+    pub answer: AnswerKeys,
+    #[serde(flatten, deserialize_with = "named")]
+    pub sampling: SamplingKeys,
     pub logprobs: Option<bool>,
     pub top_logprobs: Option<i64>,
-    pub stream: Option<bool>,
-    pub stream_options: Option<StreamOptions>,
-    pub response_format: Option<Value>,
     pub tools: Option<Vec<Value>>,
     pub tool_choice: Option<Value>,
     pub functions: Option<Vec<Value>>,
     pub function_call: Option<Value>,
     pub modalities: Option<Vec<String>>,
-    /// vLLM, LoRAX, llama.cpp.
-    pub top_k: Option<i64>,
-    /// vLLM, llama.cpp.
-    pub min_p: Option<f64>,
-    /// LoRAX, llama.cpp.
-    pub typical_p: Option<f64>,
-    /// vLLM, LoRAX.
-    pub repetition_penalty: Option<f64>,
-    /// vLLM.
-    pub ignore_eos: Option<bool>,
     /// vLLM.
     pub add_generation_prompt: Option<bool>,
-    /// LoRAX: wins over `model`.
-    pub adapter_id: Option<String>,
     /// Everything else.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
-}
-
-impl ChatRequest {
-    /// The keys that choose tokens.
-    pub fn sampling(&self) -> SamplingKeys {
-        SamplingKeys {
-            temperature: self.temperature,
-            top_p: self.top_p,
-            presence_penalty: self.presence_penalty,
-            frequency_penalty: self.frequency_penalty,
-            logit_bias: self.logit_bias.clone(),
-            seed: self.seed,
-            top_k: self.top_k,
-            min_p: self.min_p,
-            typical_p: self.typical_p,
-            repetition_penalty: self.repetition_penalty,
-        }
-    }
 }
 
 /// A message of the conversation.

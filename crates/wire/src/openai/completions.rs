@@ -1,66 +1,27 @@
 //! `POST /v1/completions`: plain continuation of a prompt. Stream chunks have the shape of the answer.
 
-use super::sampling::{SamplingKeys, Stop, StreamOptions};
+use super::sampling::{AnswerKeys, SamplingKeys, named};
 use super::usage::Usage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// A completion request.
 #[derive(Debug, Clone, Deserialize)]
-#[allow(missing_docs, reason = "the keys are OpenAI's; those of others are marked")]
+#[allow(missing_docs, reason = "the keys are OpenAI's")]
 pub struct CompletionRequest {
     pub model: String,
     pub prompt: PromptInput,
     pub suffix: Option<String>,
-    pub max_tokens: Option<i64>,
-    pub temperature: Option<f64>,
-    pub top_p: Option<f64>,
-    pub n: Option<i64>,
+    #[serde(flatten, deserialize_with = "named")]
+    pub answer: AnswerKeys,
+    #[serde(flatten, deserialize_with = "named")]
+    pub sampling: SamplingKeys,
     pub best_of: Option<i64>,
-    pub seed: Option<i64>,
-    pub stop: Option<Stop>,
-    pub presence_penalty: Option<f64>,
-    pub frequency_penalty: Option<f64>,
-    pub logit_bias: Option<BTreeMap<String, f64>>,
     pub logprobs: Option<i64>,
     pub echo: Option<bool>,
-    pub stream: Option<bool>,
-    pub stream_options: Option<StreamOptions>,
-    pub response_format: Option<Value>,
-    /// vLLM, LoRAX, llama.cpp.
-    pub top_k: Option<i64>,
-    /// vLLM, llama.cpp.
-    pub min_p: Option<f64>,
-    /// LoRAX, llama.cpp.
-    pub typical_p: Option<f64>,
-    /// vLLM, LoRAX.
-    pub repetition_penalty: Option<f64>,
-    /// vLLM.
-    pub ignore_eos: Option<bool>,
-    /// LoRAX: wins over `model`.
-    pub adapter_id: Option<String>,
     /// Everything else.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
-}
-
-impl CompletionRequest {
-    /// The keys that choose tokens.
-    pub fn sampling(&self) -> SamplingKeys {
-        SamplingKeys {
-            temperature: self.temperature,
-            top_p: self.top_p,
-            presence_penalty: self.presence_penalty,
-            frequency_penalty: self.frequency_penalty,
-            logit_bias: self.logit_bias.clone(),
-            seed: self.seed,
-            top_k: self.top_k,
-            min_p: self.min_p,
-            typical_p: self.typical_p,
-            repetition_penalty: self.repetition_penalty,
-        }
-    }
 }
 
 /// The four forms of a prompt (and of the input of embeddings).

@@ -18,5 +18,5 @@ pub use completions::{Completion, CompletionChoice, CompletionLogProbs, Completi
 pub use embeddings::{Embedding, EmbeddingData, EmbeddingList, EmbeddingRequest, EmbeddingUsage};
 pub use error::{ErrorBody, ErrorDetail};
 pub use models::{ModelCard, ModelList};
-pub use sampling::{SamplingKeys, Stop, StreamOptions};
+pub use sampling::{AnswerKeys, SamplingKeys, Stop, StreamOptions};
 pub use usage::{CompletionDetails, PromptDetails, Usage};

@@ -101,11 +101,28 @@ impl Serve {
             return Err(Error::invalid("nothing to serve")
                 .hint("name a model (`lyceum serve smollm2-135m-instruct`), a project (--project DIR) or --model_path DIR"));
         }
-        let (server, ready) = self.load(&home, served, ui).await?;
-        let bound = server.bind(&self.address()).await?;
-        let ready = Ready { url: bound.url(), ..ready };
+        let models: Vec<(String, PathBuf)> =
+            served.models.iter().map(|m| Ok((served_name(m), home.resolve(m)?))).collect::<Result<_>>()?;
+        // The port comes before the models: whoever cannot have it need not wait until they are loaded.
+        let bound = self.server(&home)?.bind(&self.address()).await?;
+        let (bound, ready) = load(bound, &models, served, ui).await?;
         ui.result(&ready, show)?;
         serve_until_told(bound, ui).await
+    }
+
+    /// Limits, keys and names, before anything is served.
+    fn server(&self, home: &Home) -> Result<Server> {
+        let mut server = Server::new(Limits {
+            running: self.max_running,
+            waiting: self.max_waiting,
+            drain_time: Duration::from_secs(self.drain),
+            ..Limits::default()
+        });
+        for host in &self.allow_hosts {
+            server = server.allow_host(host);
+        }
+        let store = self.store.clone().unwrap_or_else(|| home.database());
+        Ok(if store.exists() { server.keys(Arc::new(Db::open(store)?)) } else { server })
     }
 
     fn address(&self) -> String {
@@ -148,44 +165,34 @@ impl Serve {
         }
         Ok(served)
     }
+}
 
-    async fn load(&self, home: &Home, served: Served, ui: &Ui) -> Result<(Server, Ready)> {
-        let limits = Limits {
-            running: self.max_running,
-            waiting: self.max_waiting,
-            drain_time: Duration::from_secs(self.drain),
-            ..Limits::default()
-        };
-        let mut ready = Ready { url: String::new(), models: vec![], adapters: vec![], tabular: vec![] };
-        let mut server = Server::new(limits);
-        let mut engines = Vec::new();
-        for model in &served.models {
-            let path = home.resolve(model)?;
-            ui.note(&format!("loading {model}"));
-            let engine = open(&path, &served_name(model))?;
-            ready.models.push(engine.model().name.clone());
-            engines.push(engine);
-        }
-        for (name, folder) in &served.adapters {
-            load_adapter(&engines, name, folder).await?;
-            ready.adapters.push(name.clone());
-        }
-        for engine in engines {
-            server = server.engine(engine);
-        }
-        for (name, folder) in served.tabular {
-            server = server.tabular(name.clone(), Arc::new(lyceum_learn::load(&folder)?));
-            ready.tabular.push(name);
-        }
-        for host in &self.allow_hosts {
-            server = server.allow_host(host);
-        }
-        let store = self.store.clone().unwrap_or_else(|| home.database());
-        if store.exists() {
-            server = server.keys(Arc::new(Db::open(store)?));
-        }
-        Ok((server, ready))
+/// Opens everything that is to be served. `models`: the names that requests use, and where they are.
+async fn load(
+    mut bound: Bound,
+    models: &[(String, PathBuf)],
+    served: Served,
+    ui: &Ui,
+) -> Result<(Bound, Ready)> {
+    let mut ready = Ready { url: bound.url(), models: vec![], adapters: vec![], tabular: vec![] };
+    let mut engines = Vec::new();
+    for (name, path) in models {
+        ui.note(&format!("loading {name}"));
+        engines.push(open(path, name)?);
+        ready.models.push(name.clone());
     }
+    for (name, folder) in &served.adapters {
+        load_adapter(&engines, name, folder).await?;
+        ready.adapters.push(name.clone());
+    }
+    for engine in engines {
+        bound = bound.engine(engine);
+    }
+    for (name, folder) in served.tabular {
+        bound = bound.tabular(name.clone(), Arc::new(lyceum_learn::load(&folder)?));
+        ready.tabular.push(name);
+    }
+    Ok((bound, ready))
 }
 
 /// A language model, or a sentence encoder, under the name that requests use.
