@@ -52,16 +52,17 @@ impl Ui {
     /// A line on standard error, unless told to be quiet.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{text}");
+            tell(text);
         }
     }
 
     /// An error: a line for a person; with `--json` also one object on standard output.
     pub(crate) fn error(&self, e: &Error) {
-        eprintln!("error: {e}");
+        tell(&format!("error: {e}"));
         if self.json {
             let object = serde_json::json!({ "error": { "code": e.code(), "message": e.to_string() } });
-            println!("{object}");
+            // Where the result cannot be written either, the exit code has to do.
+            let _ = writeln!(std::io::stdout(), "{object}");
         }
     }
 
@@ -92,6 +93,11 @@ impl Ui {
         runtime.shutdown_background();
         done
     }
+}
+
+/// A line on standard error; one that cannot be written is no reason to break off.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
@@ -141,7 +147,7 @@ impl Progress for Bars {
         }
         bar.set_message(what.to_string());
         if !std::io::stderr().is_terminal() {
-            eprintln!("{what}");
+            tell(what);
         }
         self.now.lock().unwrap_or_else(PoisonError::into_inner).push(bar);
     }
@@ -154,7 +160,7 @@ impl Progress for Bars {
         if std::io::stderr().is_terminal() {
             self.with_last(|bar| bar.println(line));
         } else {
-            eprintln!("{line}");
+            tell(line);
         }
     }
 

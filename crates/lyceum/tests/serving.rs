@@ -38,7 +38,7 @@ fn what_cannot_be_served_is_told() {
     assert!(code == 2 && text.contains("--adapter NAME=DIR"), "{text}");
     let broken = dir.path().join("broken.gguf");
     std::fs::write(&broken, b"GGUF\x03\0\0\0").unwrap();
-    let (code, text) = told(&["serve", broken.to_str().unwrap()]);
+    let (code, text) = told(&["serve", broken.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
     assert!(code == 2 && text.contains("broken.gguf"), "{text}");
 }
 
