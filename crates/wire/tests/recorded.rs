@@ -231,7 +231,7 @@ fn null_is_absent_and_types_are_told() {
         serde_json::from_str::<openai::ChatRequest>(&text).unwrap_err().to_string()
     };
     assert!(told("\"temperature\":NaN").starts_with("expected value"));
-    let hot = "`temperature`: invalid type: string \"hot\", expected f64 at line 1 column 45";
+    let hot = "`temperature`: invalid type: string \"hot\", expected f64 at line 1 column 47";
     assert_eq!(told("\"temperature\":\"hot\""), hot);
     let usage = "`stream_options.include_usage`: invalid type: integer `1`, expected a boolean";
     assert!(told("\"stream_options\":{\"include_usage\":1}").starts_with(usage));
