@@ -9,11 +9,12 @@ use std::sync::Mutex;
 const ROWS: usize = 128;
 
 impl Tape<'_> {
-    /// RMSNorm of each row with the weights `w` (as long as a row).
+    /// RMSNorm of each row with the weights `w`. Where `w` is shorter than a row, rows are cut into pieces of its length
+    /// (heads), each normed by itself.
     pub fn rms_norm(&mut self, x: &Var, w: &Var, eps: f32) -> Var {
         let cols = w.value.len();
         let mut y = vec![0.0; x.value.len()];
-        let mut scales = vec![0.0; x.value.rows()];
+        let mut scales = vec![0.0; x.value.len() / cols.max(1)];
         let parts =
             y.chunks_mut(ROWS * cols).zip(scales.chunks_mut(ROWS)).zip(x.value.data().chunks(ROWS * cols));
         let parts: Vec<_> = parts.map(Mutex::new).collect();
@@ -102,6 +103,8 @@ mod tests {
     fn gradients_of_both() {
         let leaves = [random(&[3, 6], 1), random(&[6], 2), random(&[6], 3)];
         gradients(&leaves[..2], |tape, v| tape.rms_norm(&v[0], &v[1], 1e-5));
+        // Rows cut into heads, each normed by itself.
+        gradients(&[random(&[3, 6], 1), random(&[2], 2)], |tape, v| tape.rms_norm(&v[0], &v[1], 1e-5));
         gradients(&leaves, |tape, v| tape.layer_norm(&v[0], &v[1], &v[2], 1e-5));
     }
 }
