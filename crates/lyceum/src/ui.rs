@@ -78,7 +78,7 @@ impl Ui {
     {
         let runtime = runtime()?;
         let cx = Context::new();
-        runtime.spawn(cancel_on_signal(cx.clone()));
+        cancel_on_signal(&runtime, cx.clone());
         let done = runtime.block_on(work(cx));
         runtime.shutdown_timeout(Duration::from_secs(2));
         done
@@ -88,7 +88,7 @@ impl Ui {
     pub(crate) fn cancellable<T>(&self, work: impl FnOnce(&Context) -> Result<T>) -> Result<T> {
         let runtime = runtime()?;
         let cx = Context::new();
-        runtime.spawn(cancel_on_signal(cx.clone()));
+        cancel_on_signal(&runtime, cx.clone());
         let done = work(&cx);
         runtime.shutdown_background();
         done
@@ -108,13 +108,20 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
         .map_err(|e| Error::internal(format!("cannot start the runtime: {e}")))
 }
 
-async fn cancel_on_signal(cx: Context) {
-    if tokio::signal::ctrl_c().await.is_ok() {
+/// From here on (not from whenever a task comes to run) Ctrl-C cancels the context, and a second one ends the program.
+fn cancel_on_signal(runtime: &tokio::runtime::Runtime, cx: Context) {
+    let _inside = runtime.enter();
+    #[cfg(unix)]
+    let listener = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
+    #[cfg(windows)]
+    let listener = tokio::signal::windows::ctrl_c();
+    let Ok(mut listener) = listener else { return };
+    runtime.spawn(async move {
+        listener.recv().await;
         cx.cancel();
-    }
-    if tokio::signal::ctrl_c().await.is_ok() {
+        listener.recv().await;
         std::process::exit(130);
-    }
+    });
 }
 
 #[derive(Default)]

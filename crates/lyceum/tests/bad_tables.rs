@@ -160,6 +160,11 @@ fn faults_of_the_project_file() {
             ":5:30: learn.late.input_features[0].type: unknown value `numbr`\n  hint: did you mean `number`?",
         ),
         (
+            "metric: auc}",
+            "metric: auc, gate: {at_leest: 0.7}}",
+            ":11:56: evaluate.auc.gate.at_leest: unknown key `at_leest`\n  hint: did you mean `at_least`?",
+        ),
+        (
             "target: late",
             "target: lat",
             ":11:30: evaluate.auc.target: nothing called `lat` is learnt; known are late\n  hint: did you mean `late`?",

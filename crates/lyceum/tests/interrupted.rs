@@ -152,7 +152,7 @@ fn with_room_for(blocks: u32, dir: &Path, args: &[&str]) -> Output {
     // The signal that comes with it is ignored, so that the write itself fails.
     command.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""));
     command.arg(plain.get_program()).args(plain.get_args()).current_dir(dir).stdin(Stdio::null());
-    plain.get_envs().for_each(|(k, v)| drop(v.map(|v| command.env(k, v))));
+    command.envs(plain.get_envs().filter_map(|(k, v)| Some((k, v?))));
     command.output().unwrap()
 }
 

@@ -1,5 +1,4 @@
-//! The language-model verbs as scripts use them, on a tiny model: what they print, and the one clear message for
-//! each bad input.
+//! The language-model verbs as scripts use them, on a tiny model: what they print. (What they refuse: `bad_models.rs`.)
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
 
@@ -23,15 +22,6 @@ fn object(args: &[&str]) -> Value {
     let text = String::from_utf8(out.stdout).unwrap();
     assert!(out.status.success(), "{args:?}: {text}\n{}", String::from_utf8_lossy(&out.stderr));
     serde_json::from_str(text.trim_end().lines().last().unwrap()).unwrap()
-}
-
-/// The message of a failure, which exits with 2.
-fn refusal(args: &[&str]) -> String {
-    let out = lyceum(args);
-    let text = String::from_utf8(out.stderr).unwrap();
-    assert_eq!(out.status.code(), Some(2), "{args:?}: {text}");
-    assert!(!text.contains("panicked"), "{text}");
-    text
 }
 
 fn expected() -> Value {
@@ -78,84 +68,7 @@ fn measures_perplexity() {
     assert!((got["perplexity"].as_f64().unwrap() - nll.exp()).abs() < 1e-6);
 }
 
-fn generate(model: &str, more: &[&str]) -> String {
-    let mut args = vec!["generate", "--model", model, "--prompt", "hello"];
-    args.extend(more);
-    refusal(&args)
-}
-
 fn write(dir: &Path, name: &str, bytes: &[u8]) -> String {
     std::fs::write(dir.join(name), bytes).unwrap();
     dir.join(name).display().to_string()
-}
-
-#[test]
-fn broken_gguf_files_are_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let whole = std::fs::read(golden("gguf/llama_q4_0.gguf")).unwrap();
-    let cut = write(dir.path(), "cut.gguf", &whole[..whole.len() / 2]);
-    assert!(generate(&cut, &[]).contains("cut.gguf: the file is truncated: tensor"));
-    let magic = write(dir.path(), "magic.gguf", b"NOPE0000000000000000000000000000");
-    assert!(generate(&magic, &[]).contains("does not begin with `GGUF`"));
-    let pickle = write(dir.path(), "model.bin", b"\x80\x02}q\x00.");
-    assert!(generate(&pickle, &[]).contains("pickle"));
-    let key = b"tokenizer.ggml.tokens";
-    let at = whole.windows(key.len()).position(|w| w == key).unwrap() + key.len() - 1;
-    let mut mute = whole.clone();
-    mute[at] = b'x';
-    let mute = write(dir.path(), "mute.gguf", &mute);
-    assert!(generate(&mute, &[]).contains("the file has no tokenizer"));
-    let name = b"blk.0.attn_q.weight";
-    let at = whole.windows(name.len()).position(|w| w == name).unwrap() + name.len() + 4 + 16;
-    let mut strange = whole.clone();
-    strange[at] = 16;
-    let strange = write(dir.path(), "strange.gguf", &strange);
-    assert!(generate(&strange, &[]).contains("is quantised as IQ2_XXS, which is not read"));
-}
-
-#[test]
-fn broken_folders_are_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let model = dir.path().display().to_string();
-    for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
-        std::fs::copy(Path::new(&golden("llama")).join(name), dir.path().join(name)).unwrap();
-    }
-    assert!(generate(&model, &[]).contains("model.safetensors"));
-    let tensors = std::fs::read(Path::new(&golden("llama")).join("model.safetensors")).unwrap();
-    write(dir.path(), "model.safetensors", &tensors[..tensors.len() - 100]);
-    assert!(generate(&model, &[]).contains("truncated"));
-    write(dir.path(), "model.safetensors", &tensors);
-    std::fs::remove_file(dir.path().join("tokenizer.json")).unwrap();
-    assert!(generate(&model, &[]).contains("no tokenizer.json"));
-}
-
-#[test]
-fn adapters_that_do_not_fit_are_refused() {
-    let model = golden("llama");
-    assert!(generate(&model, &["--adapter", &golden("peft/ia3")]).contains("adapters of kind IA3"));
-    assert!(generate(&model, &["--adapter", &golden("llama")]).contains("not an adapter folder"));
-    let dir = tempfile::tempdir().unwrap();
-    for name in ["adapter_config.json", "adapter_model.safetensors"] {
-        std::fs::copy(Path::new(&golden("peft/lora_r8_all")).join(name), dir.path().join(name)).unwrap();
-    }
-    let config = dir.path().join("adapter_config.json");
-    let text = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(&config, text.replace("\"r\": 8", "\"r\": 16")).unwrap();
-    let path = dir.path().display().to_string();
-    assert!(generate(&model, &["--adapter", &path]).contains("rank mismatch at `model.layers.0"));
-}
-
-#[test]
-fn requests_that_cannot_be_are_refused() {
-    let model = golden("llama");
-    assert!(generate(&model, &["--max-tokens", "-1"]).contains("max_tokens is -1"));
-    assert!(generate(&model, &["--temperature", "NaN"]).contains("temperature is NaN"));
-    assert!(generate(&model, &["--top-p", "1.5"]).contains("top_p is 1.5"));
-    let long = "word ".repeat(300);
-    let said = refusal(&["generate", "--model", &model, "--prompt", &long]);
-    assert!(said.contains("the model's context 128"), "{said}");
-    assert!(
-        refusal(&["generate", "--model", "no/such/model.gguf", "--prompt", "x"])
-            .contains("no such model file")
-    );
 }
