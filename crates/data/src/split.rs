@@ -76,6 +76,15 @@ impl Splits {
     /// Divides a table. Fails when no row is left to train on, a column is missing, or a fixed split holds anything
     /// but 0, 1 and 2.
     pub fn new(rule: &SplitRule, raw: &Raw, seed: u64) -> Result<Self> {
+        let parts = Self::divide(rule, raw, seed)?;
+        if parts.training.is_empty() {
+            return Err(raw.place(Error::invalid("the split leaves no row to train on")));
+        }
+        Ok(parts)
+    }
+
+    /// The same for whoever does not train: the training part may be empty.
+    pub fn divide(rule: &SplitRule, raw: &Raw, seed: u64) -> Result<Self> {
         let rows: Vec<usize> = (0..raw.rows()).collect();
         let parts = match rule {
             SplitRule::Random { probabilities } => shuffled(rows, probabilities, &mut Random::new(seed, 1)),
@@ -84,9 +93,6 @@ impl Splits {
             SplitRule::Hash { column, probabilities } => hashed(raw, column, probabilities)?,
             SplitRule::Datetime { column, probabilities } => by_time(raw, column, probabilities)?,
         };
-        if parts.training.is_empty() {
-            return Err(raw.place(Error::invalid("the split leaves no row to train on")));
-        }
         Ok(parts.sorted())
     }
 

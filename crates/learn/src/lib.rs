@@ -2,11 +2,12 @@
 //! baseline, metrics and report, the model a `Runnable`.
 //!
 //! Nothing here knows a protocol, a database or a language-model engine: `model_type: llm` is read and checked here
-//! and taught by whoever the caller hands in.
+//! and taught and asked by whoever the caller hands in.
 
 pub mod config;
 pub mod ecd;
 pub mod fit;
+pub mod llm;
 pub mod metrics;
 pub mod model;
 mod predictions;
@@ -19,6 +20,6 @@ pub mod yaml;
 
 pub use predictor::{Predictor, load};
 pub use run::{
-    ConfigSource, DataFiles, EvaluateOptions, Evaluated, Keep, LlmTraining, Part, TrainOptions, Trained,
-    evaluate, experiment, init_config, predict, train, visualize,
+    ConfigSource, DataFiles, EvaluateOptions, Evaluated, Keep, Part, TrainOptions, Trained, evaluate,
+    experiment, init_config, predict, train, visualize,
 };

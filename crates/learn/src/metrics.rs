@@ -13,6 +13,7 @@ pub fn rises(metric: &str) -> bool {
     !matches!(
         metric,
         "loss"
+            | "perplexity"
             | "mean_squared_error"
             | "mean_absolute_error"
             | "root_mean_squared_error"

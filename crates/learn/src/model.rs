@@ -146,7 +146,10 @@ impl TabularModel {
         if about.kind != "tabular" || about.format != FORMAT {
             let message =
                 format!("a model of kind {} and format {} is not read here", about.kind, about.format);
-            return Err(Error::unsupported(message).in_file(folder));
+            let e = Error::unsupported(message).in_file(folder);
+            let adapter =
+                "its model_weights folder is an adapter: `lyceum serve --model BASE --adapter NAME=DIR`";
+            return Err(if about.kind == "llm" { e.hint(adapter) } else { e });
         }
         let file = folder.join("model_hyperparameters.json");
         let text = std::fs::read_to_string(&file).map_err(|e| Error::io(&file, "read", e))?;

@@ -108,3 +108,71 @@ trainer: {type: finetune, epochs: 2, learning_rate: 2e-4}
     assert!(refused("type: lora", "type: ia3").contains("adapter `ia3` is not supported yet"));
     assert!(refused("base_model: smollm2-135m-instruct", "").contains("needs a `base_model`"));
 }
+
+fn refused(yaml: &str, from: &str, to: &str) -> String {
+    Config::parse(&yaml.replace(from, to), None).unwrap_err().to_string()
+}
+
+const LLM: &str = "model_type: llm
+base_model: m
+input_features: [{name: ticket, type: text}]
+output_features: [{name: desk, type: text}]
+prompt: {template: 'Sort: {ticket}'}
+adapter: {type: lora}
+trainer: {type: finetune}
+generation: {max_new_tokens: 8, temperature: 0.5}
+";
+
+#[test]
+fn what_goes_together_in_a_language_model_is_checked() {
+    assert!(
+        refused(LLM, "desk, type: text", "desk, type: category").contains("needs an output of type text")
+    );
+    assert!(refused(LLM, "adapter: {type: lora}", "quantization: {bits: 4}").contains("needs an adapter"));
+    assert!(refused(LLM, "adapter: {type: lora}\n", "").contains("every weight is not supported yet"));
+    let merge = "{type: lora, postprocessor: {merge_adapter_into_base_model: true}}";
+    assert!(refused(LLM, "{type: lora}", merge).contains("`lyceum merge`"));
+    let e = refused(LLM, "[{name: ticket, type: text}]", "[{name: a, type: text}, {name: b, type: text}]");
+    assert!(e.contains("exactly one feature"), "{e}");
+    assert!(refused(LLM, "ticket, type: text", "ticket, type: number").contains("`number` is not supported"));
+}
+
+#[test]
+fn templates_and_generation_are_checked_with_their_place() {
+    let prompt = "{template: 'Sort: {ticket}'}";
+    assert!(refused(LLM, prompt, "{template: 'Sort: {ticket}', task: t}").contains("must hold {__task__}"));
+    assert!(refused(LLM, prompt, "{template: 'Sort it'}").contains("at least one {column}"));
+    assert!(refused(LLM, prompt, "{template: '{desk}'}").contains("holds the answer"));
+    let e = refused(LLM, prompt, "{template: '{ticket'}");
+    assert!(e.starts_with("line 5:20: prompt.template: `{ticket`"), "{e}");
+    assert!(refused(LLM, prompt, "{template: '{ticket} {__context__}'}").contains("prompt.retrieval"));
+    let e = refused(LLM, "temperature: 0.5", "temperature: warm");
+    assert!(e.starts_with("line 8:46: generation.temperature: expected a number"), "{e}");
+    assert!(refused(LLM, "temperature", "temperatur").contains("did you mean `temperature`"));
+    assert!(refused(LLM, "temperature: 0.5", "num_beams: 4").contains("is not supported yet"));
+}
+
+#[test]
+fn a_rendered_language_model_reads_back_the_same() {
+    let zero = "model_type: llm
+base_model: m
+input_features: [{name: ticket, type: text}]
+output_features:
+  - {name: desk, type: category, decoder: {type: category_extractor, fallback_label: video, match: {audio: {type: regex, value: '(?i)sound'}}}}
+prompt: {task: sort it}
+generation: {do_sample: false, top_k: null}
+";
+    for yaml in [LLM, zero] {
+        let config = Config::parse(yaml, None).unwrap();
+        let again = Config::parse(&config.rendered.to_string(), None).unwrap();
+        assert_eq!(config.rendered, again.rendered);
+        let lyceum_learn::config::ModelConfig::Llm(a) = config.model else { panic!() };
+        let lyceum_learn::config::ModelConfig::Llm(b) = again.model else { panic!() };
+        assert_eq!(
+            (&a.prompt.template, &a.answer, &a.generation),
+            (&b.prompt.template, &b.answer, &b.generation)
+        );
+    }
+    assert!(refused(zero, "(?i)sound", "(sound").contains("not a regular expression"));
+    assert!(refused(zero, "type: regex", "type: regx").contains("did you mean `regex`"));
+}

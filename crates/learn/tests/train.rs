@@ -56,6 +56,7 @@ fn a_loaded_model_says_what_was_measured() {
             dataset: dir.path().join("d.csv"),
             part: Part::Test,
             output_directory: None,
+            llm: None,
         };
         let again = lyceum_learn::evaluate(&options, &Default::default()).unwrap();
         assert_eq!(again.rows, 120);
@@ -161,6 +162,7 @@ fn predictions_are_written_and_tables_may_lack_the_outputs() {
         dataset: dir.path().join("new.csv"),
         part: Part::Full,
         output_directory: Some(dir.path().join("out")),
+        llm: None,
     };
     let done = lyceum_learn::predict(&options, &Default::default()).unwrap();
     assert!(done.metrics.is_empty());

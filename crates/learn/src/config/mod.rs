@@ -17,7 +17,7 @@ pub use features::{
     Output, OutputKind, TextEncoder,
 };
 pub use issue::{Issue, Issues};
-pub use llm::{Adapter, LlmConfig, LlmTrainer, LlmTrainerKind};
+pub use llm::{Adapter, Answer, Generation, LlmConfig, LlmFeature, LlmTrainer, LlmTrainerKind, PromptConfig};
 pub use trees::{LinearTrainer, TreesTrainer};
 
 use crate::yaml::{Node, Yaml, parse};

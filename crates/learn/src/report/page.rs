@@ -57,11 +57,11 @@ fn section(out: &mut String, summary: &Summary, output: &OutputSummary) {
         escape(&summary.measured_on)
     );
     let _ = write!(out, "<p><span class=\"key\">{}</span>", model_name(summary));
-    out.push_str(if output.baseline.is_some() {
-        "<span class=\"key base\">baseline (linear)</span></p>"
-    } else {
-        "</p>"
-    });
+    if output.baseline.is_some() {
+        let of = if summary.model_type == "llm" { "the base alone" } else { "linear" };
+        let _ = write!(out, "<span class=\"key base\">baseline ({of})</span>");
+    }
+    out.push_str("</p>");
     metrics(out, output);
     out.push_str("<div class=\"grid-of\">");
     card(out, "ROC", charts::roc(output));
@@ -77,6 +77,7 @@ fn model_name(summary: &Summary) -> &'static str {
     match summary.model_type.as_str() {
         "gbm" => "boosted trees",
         "linear" => "linear model",
+        "llm" => "language model",
         _ => "network",
     }
 }

@@ -40,6 +40,16 @@ pub(crate) struct Loaded {
     pub(crate) files: Vec<(PathBuf, String)>,
 }
 
+impl Loaded {
+    /// Fails when no row is left to train on.
+    pub(crate) fn need_training(&self) -> Result<()> {
+        if self.splits.training.is_empty() {
+            return Err(self.raw.place(Error::invalid("the split leaves no row to train on")));
+        }
+        Ok(())
+    }
+}
+
 impl DataFiles {
     /// One table.
     pub fn one(path: impl Into<PathBuf>) -> Self {
@@ -48,6 +58,26 @@ impl DataFiles {
 
     /// Reads the files and decides which rows train; rows that cannot be used are left out.
     pub(crate) fn load(&self, config: &Config, seed: u64) -> Result<Loaded> {
+        let loaded = self.load_rows(config, seed, |raw| {
+            let usable = usable_rows(config, raw)?;
+            if usable.is_empty() {
+                let names: Vec<String> = config.outputs.iter().map(|o| format!("\"{}\"", o.column)).collect();
+                let message = format!("no row has all of {}", names.join(", "));
+                return Err(raw.place(Error::invalid(message)));
+            }
+            Ok(usable)
+        })?;
+        loaded.need_training()?;
+        Ok(loaded)
+    }
+
+    /// The same for rows that `usable` chooses; it fails when there are none. Perhaps no row is left to train on.
+    pub(crate) fn load_rows(
+        &self,
+        config: &Config,
+        seed: u64,
+        usable: impl FnOnce(&Raw) -> Result<Vec<usize>>,
+    ) -> Result<Loaded> {
         let (tables, paths) = self.tables()?;
         let files = paths.iter().map(|p| Ok((p.clone(), file_hash(p)?))).collect::<Result<_>>()?;
         let raw = if tables.len() == 1 {
@@ -55,12 +85,7 @@ impl DataFiles {
         } else {
             Raw::concat(&tables)
         };
-        let mut usable = usable_rows(config, &raw)?;
-        if usable.is_empty() {
-            let names: Vec<String> = config.outputs.iter().map(|o| format!("\"{}\"", o.column)).collect();
-            let message = format!("no row has all of {}", names.join(", "));
-            return Err(raw.place(Error::invalid(message)));
-        }
+        let mut usable = usable(&raw)?;
         if config.sample_ratio < 1.0 {
             let keep = ((usable.len() as f64 * config.sample_ratio).round() as usize).max(1);
             Random::new(seed, 0x5a).shuffle(&mut usable);
@@ -70,16 +95,13 @@ impl DataFiles {
         let splits = match self.dataset {
             Some(_) => {
                 let kept = raw.take(&usable);
-                let within = Splits::new(&config.split, &kept, seed)?;
+                let within = Splits::divide(&config.split, &kept, seed)?;
                 let back = |rows: &[usize]| rows.iter().filter_map(|r| usable.get(*r).copied()).collect();
                 let (training, validation) = (back(&within.training), back(&within.validation));
                 Splits { training, validation, test: back(&within.test) }
             }
             None => self.given_parts(&tables, &usable),
         };
-        if splits.training.is_empty() {
-            return Err(raw.place(Error::invalid("the split leaves no row to train on")));
-        }
         Ok(Loaded { raw, splits, files })
     }
 

@@ -2,6 +2,7 @@
 
 use super::data::Part;
 use super::files::{write_json, write_predictions};
+use crate::llm::{LanguageModels, is_language_model};
 use crate::metrics::{Measures, measure_all};
 use crate::predictor::{Predictor, load};
 use lyceum_core::{Error, FitContext, Result};
@@ -11,8 +12,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 /// Which model, on what.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EvaluateOptions {
+#[derive(Clone)]
+pub struct EvaluateOptions<'a> {
     /// The model's folder.
     pub model_path: PathBuf,
     /// The table.
@@ -21,6 +22,8 @@ pub struct EvaluateOptions {
     pub part: Part,
     /// Where files go; absent writes none.
     pub output_directory: Option<PathBuf>,
+    /// Asks language models, where the caller can.
+    pub llm: Option<&'a dyn LanguageModels>,
 }
 
 /// What came out.
@@ -37,16 +40,19 @@ pub struct Evaluated {
 }
 
 /// Measures a model on a table that has the wanted outputs.
-pub fn evaluate(options: &EvaluateOptions, cx: &FitContext) -> Result<Evaluated> {
+pub fn evaluate(options: &EvaluateOptions<'_>, cx: &FitContext) -> Result<Evaluated> {
     run(options, cx, true)
 }
 
 /// Predicts every row; metrics are there when the table has the wanted outputs.
-pub fn predict(options: &EvaluateOptions, cx: &FitContext) -> Result<Evaluated> {
+pub fn predict(options: &EvaluateOptions<'_>, cx: &FitContext) -> Result<Evaluated> {
     run(options, cx, false)
 }
 
-fn run(options: &EvaluateOptions, cx: &FitContext, must_measure: bool) -> Result<Evaluated> {
+fn run(options: &EvaluateOptions<'_>, cx: &FitContext, must_measure: bool) -> Result<Evaluated> {
+    if is_language_model(&options.model_path) {
+        return super::language::evaluate(options, cx, must_measure);
+    }
     let start = Instant::now();
     let predictor = load(&options.model_path)?;
     let raw = read(&options.dataset)?;

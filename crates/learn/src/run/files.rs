@@ -27,26 +27,43 @@ impl Default for Keep {
     }
 }
 
-/// Makes `<output>/<experiment>_<model>`, or the first free of `…_0`, `…_1`, ….
-pub(super) fn results_folder(output: &Path, experiment: &str, model: &str) -> Result<PathBuf> {
+/// Most runs of one name.
+const MOST_RUNS: usize = 100_000;
+
+/// `<output>/<experiment>_<model>`, then `…_0`, `…_1`, …: where runs of this name are, or would be next.
+pub(super) fn run_folders(
+    output: &Path,
+    experiment: &str,
+    model: &str,
+) -> Result<impl Iterator<Item = PathBuf>> {
     for name in [experiment, model] {
         if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
             return Err(Error::invalid(format!("\"{name}\" cannot be part of a folder's name")));
         }
     }
+    let base = output.join(format!("{experiment}_{model}")).into_os_string();
+    let suffixes = std::iter::once(String::new()).chain((0..MOST_RUNS).map(|n| format!("_{n}")));
+    Ok(suffixes.map(move |suffix| {
+        let mut path = base.clone();
+        path.push(suffix);
+        PathBuf::from(path)
+    }))
+}
+
+/// Makes `<output>/<experiment>_<model>`, or the first free of `…_0`, `…_1`, ….
+pub(super) fn results_folder(output: &Path, experiment: &str, model: &str) -> Result<PathBuf> {
+    let folders = run_folders(output, experiment, model)?;
     let io = |path: &Path, e| Error::io(path, "create folder", e);
     std::fs::create_dir_all(output).map_err(|e| io(output, e))?;
-    let base = format!("{experiment}_{model}");
-    let suffixes = std::iter::once(String::new()).chain((0..100_000).map(|n| format!("_{n}")));
-    for suffix in suffixes {
-        let folder = output.join(format!("{base}{suffix}"));
+    for folder in folders {
         match std::fs::create_dir(&folder) {
             Ok(()) => return Ok(folder),
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(io(&folder, e)),
         }
     }
-    Err(Error::invalid(format!("100000 runs called {base} are there already")).in_file(output))
+    let message = format!("{MOST_RUNS} runs called {experiment}_{model} are there already");
+    Err(Error::invalid(message).in_file(output))
 }
 
 /// Writes JSON for people to read.

@@ -4,6 +4,7 @@ mod data;
 mod evaluate;
 mod files;
 mod init;
+mod language;
 pub(crate) mod summary;
 mod train;
 
@@ -11,4 +12,4 @@ pub use data::{DataFiles, Part};
 pub use evaluate::{EvaluateOptions, Evaluated, evaluate, predict};
 pub use files::{Keep, visualize};
 pub use init::init_config;
-pub use train::{ConfigSource, LlmTraining, TrainOptions, Trained, experiment, train};
+pub use train::{ConfigSource, TrainOptions, Trained, experiment, train};

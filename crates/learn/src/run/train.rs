@@ -3,11 +3,12 @@
 use super::data::{DataFiles, Loaded};
 use super::files::{Keep, results_folder, whole_folder, write_json, write_predictions, write_report};
 use super::summary::{Summary, outputs};
-use crate::config::{Config, LinearTrainer, LlmConfig, ModelConfig};
+use crate::config::{Config, LinearTrainer, ModelConfig};
 use crate::fit::{Material, Outcome};
+use crate::llm::LanguageModels;
 use crate::metrics::Measures;
 use crate::model::{About, FORMAT, Learned, TabularModel};
-use lyceum_core::{Error, FitContext, Result};
+use lyceum_core::{FitContext, Result};
 use serde::Serialize;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -32,9 +33,6 @@ impl ConfigSource {
     }
 }
 
-/// Whoever teaches language models: configuration, data, the folder that the adapter goes to.
-pub type LlmTraining<'a> = &'a dyn Fn(&LlmConfig, &DataFiles, &Path, &FitContext) -> Result<Measures>;
-
 /// What to train, on what, and where to.
 #[derive(Clone)]
 pub struct TrainOptions<'a> {
@@ -50,8 +48,8 @@ pub struct TrainOptions<'a> {
     pub model_name: String,
     /// Which files are written.
     pub keep: Keep,
-    /// Teaches language models, where the caller can.
-    pub llm: Option<LlmTraining<'a>>,
+    /// Teaches and asks language models, where the caller can.
+    pub llm: Option<&'a dyn LanguageModels>,
 }
 
 impl TrainOptions<'_> {
@@ -82,6 +80,8 @@ pub struct Trained {
     pub baseline: Measures,
     /// Which rows were measured.
     pub measured_on: String,
+    /// How many of them: a language model that is not told to answer all is measured on some.
+    pub measured_rows: usize,
     /// Seconds.
     pub seconds: f64,
     /// The report, where one was written.
@@ -94,7 +94,8 @@ pub struct Trained {
 ///
 /// # Errors
 /// Anything wrong with the configuration, the data or the output folder. A failed or interrupted run leaves no model
-/// folder, and no results folder if nothing was written to it.
+/// folder, and no results folder if nothing was written to it; the same command goes on with a language model whose
+/// training was stopped.
 pub fn train(options: &TrainOptions<'_>, cx: &FitContext) -> Result<Trained> {
     run(options, cx, false)
 }
@@ -112,7 +113,7 @@ fn run(options: &TrainOptions<'_>, cx: &FitContext, with_predictions: bool) -> R
         (given, _) => given.clone(),
     };
     if let ModelConfig::Llm(llm) = &config.model {
-        return language_model(options, llm, &config, &data, cx, start);
+        return super::language::train(options, &config, llm, &data, cx, with_predictions);
     }
     let loaded = data.load(&config, cx.seed)?;
     let folder = results_folder(&options.output_directory, &options.experiment_name, &options.model_name)?;
@@ -193,6 +194,7 @@ fn fit(
         metrics,
         baseline: base_metrics,
         measured_on: measured_on.into(),
+        measured_rows: rows.len(),
         seconds: start.elapsed().as_secs_f64(),
         report,
         warnings,
@@ -311,41 +313,5 @@ fn description(
         "rows": model.about.rows,
         "config": model.config.rendered,
         "warnings": warnings,
-    })
-}
-
-fn language_model(
-    options: &TrainOptions<'_>,
-    llm: &LlmConfig,
-    config: &Config,
-    data: &DataFiles,
-    cx: &FitContext,
-    start: Instant,
-) -> Result<Trained> {
-    let Some(teach) = options.llm else {
-        return Err(Error::unsupported("language models are not taught by this command").at_key("model_type"));
-    };
-    let folder = results_folder(&options.output_directory, &options.experiment_name, &options.model_name)?;
-    let model_path = folder.join("model");
-    let mut metrics = Measures::new();
-    let done = whole_folder(&model_path, |part| {
-        let weights = part.join("model_weights");
-        std::fs::create_dir_all(&weights).map_err(|e| Error::io(&weights, "create folder", e))?;
-        metrics = teach(llm, data, &weights, cx)?;
-        write_json(&part.join("model_hyperparameters.json"), &config.rendered)
-    });
-    if done.is_err() {
-        let _ = std::fs::remove_dir(&folder);
-    }
-    done?;
-    Ok(Trained {
-        model_path,
-        results_path: folder,
-        metrics,
-        baseline: Measures::new(),
-        measured_on: "validation".into(),
-        seconds: start.elapsed().as_secs_f64(),
-        report: None,
-        warnings: config.warnings.clone(),
     })
 }

@@ -6,6 +6,9 @@ use clap::Args;
 use lyceum_core::Result;
 
 /// Measure a trained model on a table that has the true values
+///
+/// For a language model: loss and perplexity of the true answers, and what its own are worth beside them (exact_match,
+/// token_f1, rouge_l; accuracy and F1 for an output of type category).
 #[derive(Args)]
 pub(crate) struct Evaluate {
     #[command(flatten)]

@@ -4,7 +4,7 @@ use super::home::HomeArgs;
 use clap::Args;
 use lyceum_core::{AdapterSource, Engine, Error, Result};
 use lyceum_engine::{EngineConfig, LanguageModel, Precision};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which model, and with what.
 #[derive(Args)]
@@ -12,7 +12,7 @@ pub(crate) struct ModelArgs {
     /// A pulled model's name, a GGUF file, or a folder with safetensors
     #[arg(long, short)]
     pub(crate) model: String,
-    /// A LoRA adapter's folder (PEFT format)
+    /// A LoRA adapter's folder (PEFT format), or the model folder of a trained one
     #[arg(long, value_name = "DIR")]
     pub(crate) adapter: Option<PathBuf>,
     /// Threads that compute [default: one for each processor]
@@ -47,8 +47,15 @@ impl ModelArgs {
             LanguageModel::open(&self.path()?, EngineConfig { precision, ..EngineConfig::default() })?;
         let Some(folder) = &self.adapter else { return Ok((engine, None)) };
         if let Some(adapters) = engine.adapters() {
-            adapters.load(ADAPTER, AdapterSource::Folder(folder.clone())).await?;
+            adapters.load(ADAPTER, AdapterSource::Folder(adapter_folder(folder))).await?;
         }
         Ok((engine, Some(ADAPTER.to_string())))
     }
+}
+
+/// The adapter within a model folder that `lyceum train` made, or the folder itself.
+fn adapter_folder(folder: &Path) -> PathBuf {
+    let within = folder.join("model_weights");
+    let is_adapter = |f: &Path| f.join("adapter_config.json").is_file();
+    if !is_adapter(folder) && is_adapter(&within) { within } else { folder.to_path_buf() }
 }

@@ -1,6 +1,7 @@
 //! Flags that `evaluate` and `predict` share, by Ludwig's names.
 
 use super::run_flags::{IgnoredFlags, fit_context, metric_lines};
+use crate::language::Models;
 use crate::ui::Ui;
 use clap::{Args, ValueEnum};
 use lyceum_core::{FitContext, Result};
@@ -32,6 +33,9 @@ pub(crate) struct ModelFlags {
     /// Write no files
     #[arg(long = "skip_save_predictions")]
     skip_save_predictions: bool,
+    /// Threads to use; all processors when left out
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
     /// Taken for Ludwig's sake
     #[arg(long = "batch_size", hide = true)]
     batch_size: Option<usize>,
@@ -52,7 +56,7 @@ impl ModelFlags {
     pub(crate) fn run(
         self,
         ui: &Ui,
-        verb: fn(&EvaluateOptions, &FitContext) -> Result<Evaluated>,
+        verb: fn(&EvaluateOptions<'_>, &FitContext) -> Result<Evaluated>,
     ) -> Result<()> {
         let part = match self.split {
             SplitName::Training => Part::Training,
@@ -60,16 +64,15 @@ impl ModelFlags {
             SplitName::Test => Part::Test,
             SplitName::Full => Part::Full,
         };
+        let models = Models { threads: self.threads };
         let options = EvaluateOptions {
             model_path: self.model_path,
             dataset: self.dataset,
             part,
             output_directory: (!self.skip_save_predictions).then_some(self.output_directory),
+            llm: Some(&models),
         };
-        let done = ui.block_on(|cx| {
-            let fit = fit_context(cx, ui, 42, None);
-            async move { verb(&options, &fit) }
-        })?;
+        let done = ui.cancellable(|cx| verb(&options, &fit_context(cx.clone(), ui, 42, self.threads)))?;
         ui.result(&done, show)
     }
 }

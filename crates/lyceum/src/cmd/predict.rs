@@ -6,6 +6,9 @@ use clap::Args;
 use lyceum_core::Result;
 
 /// Predict every row of a table with a trained model
+///
+/// A language model answers as its configuration's `generation` section says; predictions.csv has its answers in
+/// `<output>_predictions` and, as they came, in `<output>_response`.
 #[derive(Args)]
 pub(crate) struct Predict {
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! Flags that `train` and `experiment` share, by Ludwig's names, and what comes of them.
 
+use crate::language::Models;
 use crate::ui::Ui;
 use clap::Args;
 use lyceum_core::{Context, Error, FitContext, Result};
@@ -125,6 +126,7 @@ impl RunFlags {
         let (dataset, training_set) = (self.dataset, self.training_set);
         let data =
             DataFiles { dataset, training_set, validation_set: self.validation_set, test_set: self.test_set };
+        let models = Models { threads: self.threads };
         let options = TrainOptions {
             output_directory: self.output_directory,
             experiment_name: self.experiment_name,
@@ -135,13 +137,11 @@ impl RunFlags {
                 model: !self.skip.model,
                 predictions: !self.skip.predictions,
             },
+            llm: Some(&models),
             ..TrainOptions::new(config, data)
         };
         let (seed, threads) = (self.random_seed, self.threads);
-        let trained = ui.block_on(|cx| {
-            let fit = fit_context(cx, ui, seed, threads);
-            async move { verb(&options, &fit) }
-        })?;
+        let trained = ui.cancellable(|cx| verb(&options, &fit_context(cx.clone(), ui, seed, threads)))?;
         for warning in &trained.warnings {
             ui.note(&format!("warning: {warning}"));
         }
@@ -156,7 +156,8 @@ pub(crate) fn fit_context(cx: Context, ui: &Ui, seed: u64, threads: Option<usize
 }
 
 fn show(t: &Trained) -> String {
-    let mut out = metric_lines(&t.metrics, &t.baseline, &t.measured_on);
+    let rows = format!("{} {} rows", t.measured_rows, t.measured_on);
+    let mut out = metric_lines(&t.metrics, &t.baseline, &rows);
     let _ = writeln!(out, "model   {}", t.model_path.display());
     if let Some(report) = &t.report {
         let _ = writeln!(out, "report  {}", report.display());

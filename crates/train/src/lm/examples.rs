@@ -1,8 +1,9 @@
-//! Training examples: JSON Lines of `{"prompt", "completion"}` or `{"messages"}`, rendered by the model's own chat
-//! template, with the loss on what the model is to say.
+//! Training examples, with the loss on what the model is to say: conversations (also as JSON Lines of
+//! `{"prompt", "completion"}` or `{"messages"}`) rendered by the model's own chat template, and plain prompts with the
+//! answer right after them.
 
 use super::Batch;
-use lyceum_core::{Error, Message, RenderOptions, Result, Role};
+use lyceum_core::{Error, Message, RenderOptions, Result, Role, TextCodec};
 use lyceum_models::Text;
 use lyceum_tensor::tape::Segments;
 use serde::Deserialize;
@@ -51,8 +52,8 @@ pub fn read_examples(
             return Err(at(Error::invalid(format!("the line has {} bytes, at most {MAX_LINE}", line.len()))));
         }
         let messages = conversation(&line).map_err(at)?;
-        let example = encode(text, &messages, train_on_prompt).map_err(at)?;
-        examples.push(cut(example, max_length).map_err(at)?);
+        let example = Example::of_conversation(text, &messages, train_on_prompt).map_err(at)?;
+        examples.push(example.cut(max_length).map_err(at)?);
     }
     if examples.is_empty() {
         return Err(Error::invalid("no examples in the file").in_file(path));
@@ -80,48 +81,77 @@ fn conversation(line: &str) -> Result<Vec<Message>> {
     }
 }
 
-/// Renders a conversation and finds the tokens of each assistant's turn: from the end of the prompt that asks for the
-/// turn to the end of the turn.
-fn encode(text: &Text, messages: &[Message], train_on_prompt: bool) -> Result<Example> {
-    let ids =
-        text.encode_chat(messages, &RenderOptions { add_generation_prompt: false, tools: Vec::new() })?;
-    let mut weights = vec![if train_on_prompt { 1.0 } else { 0.0 }; ids.len()];
-    for (i, _) in messages.iter().enumerate().filter(|(_, m)| m.role == Role::Assistant) {
-        let before = messages.get(..i).unwrap_or_default();
-        let upto = messages.get(..=i).unwrap_or_default();
-        let start = text.encode_chat(before, &RenderOptions::default())?;
-        let end =
-            text.encode_chat(upto, &RenderOptions { add_generation_prompt: false, tools: Vec::new() })?;
-        if !ids.starts_with(&start) || !ids.starts_with(&end) {
-            return Err(Error::unsupported(
-                "the chat template changes earlier turns when later ones come; train on single answers",
-            ));
+impl Example {
+    /// Renders a conversation and finds the tokens of each assistant's turn: from the end of the prompt that asks for
+    /// the turn to the end of the turn. `train_on_prompt` counts every token.
+    pub fn of_conversation(text: &Text, messages: &[Message], train_on_prompt: bool) -> Result<Self> {
+        let closed = || RenderOptions { add_generation_prompt: false, tools: Vec::new() };
+        let ids = text.encode_chat(messages, &closed())?;
+        let mut weights = vec![if train_on_prompt { 1.0 } else { 0.0 }; ids.len()];
+        for (i, _) in messages.iter().enumerate().filter(|(_, m)| m.role == Role::Assistant) {
+            let before = messages.get(..i).unwrap_or_default();
+            let upto = messages.get(..=i).unwrap_or_default();
+            let start = text.encode_chat(before, &RenderOptions::default())?;
+            let end = text.encode_chat(upto, &closed())?;
+            if !ids.starts_with(&start) || !ids.starts_with(&end) {
+                return Err(Error::unsupported(
+                    "the chat template changes earlier turns when later ones come; train on single answers",
+                ));
+            }
+            // The turn ends with its end token; what the template puts after it (a line break) is not the model's to
+            // say.
+            let turn = ids.get(start.len()..end.len()).unwrap_or_default();
+            let length =
+                turn.iter().rposition(|id| text.end_ids().contains(id)).map_or(turn.len(), |p| p + 1);
+            weights.iter_mut().skip(start.len()).take(length).for_each(|w| *w = 1.0);
         }
-        // The turn ends with its end token; what the template puts after it (a line break) is not the model's to say.
-        let turn = ids.get(start.len()..end.len()).unwrap_or_default();
-        let length = turn
-            .iter()
-            .rposition(|id| lyceum_core::TextCodec::end_ids(text).contains(id))
-            .map_or(turn.len(), |p| p + 1);
-        weights.iter_mut().skip(start.len()).take(length).for_each(|w| *w = 1.0);
+        if let Some(first) = weights.first_mut() {
+            *first = 0.0;
+        }
+        Ok(Self { ids, weights })
     }
-    if let Some(first) = weights.first_mut() {
-        *first = 0.0;
+
+    /// A plain prompt, the answer right after it, and the token that ends an answer; answer and end count. Prompt and
+    /// answer are cut into tokens apart, as they are when the prompt is to be continued.
+    pub fn of_text(text: &Text, prompt: &str, answer: &str) -> Result<Self> {
+        let mut ids = text.encode(prompt, true)?;
+        let mut weights = vec![0.0; ids.len()];
+        ids.extend(text.encode(answer, false)?);
+        ids.extend(end_of_answer(text));
+        weights.resize(ids.len(), 1.0);
+        if let Some(first) = weights.first_mut() {
+            *first = 0.0;
+        }
+        Ok(Self { ids, weights })
     }
-    Ok(Example { ids, weights })
+
+    /// Cuts a longer sequence at its end; fails when nothing is left to learn.
+    pub fn cut(mut self, max_length: usize) -> Result<Self> {
+        let length = self.ids.len();
+        self.ids.truncate(max_length);
+        self.weights.truncate(max_length);
+        if self.counted() == 0 {
+            return Err(Error::invalid(format!(
+                "nothing to learn: the answer lies beyond max_length ({max_length} of {length} tokens)"
+            ))
+            .at_key("max_length"));
+        }
+        Ok(self)
+    }
+
+    /// Number of tokens that count.
+    pub fn counted(&self) -> usize {
+        self.weights.iter().filter(|w| **w > 0.0).count()
+    }
 }
 
-fn cut(mut example: Example, max_length: usize) -> Result<Example> {
-    let length = example.ids.len();
-    example.ids.truncate(max_length);
-    example.weights.truncate(max_length);
-    if example.weights.iter().all(|w| *w == 0.0) {
-        return Err(Error::invalid(format!(
-            "nothing to learn: the answer lies beyond max_length ({max_length} of {length} tokens)"
-        ))
-        .at_key("max_length"));
-    }
-    Ok(example)
+/// The token that ends an answer: the one that the chat template puts there, else the first that ends a turn.
+fn end_of_answer(text: &Text) -> Option<u32> {
+    let ends = text.end_ids();
+    let turn = [Message::user("a"), Message::assistant("b")];
+    let closed = RenderOptions { add_generation_prompt: false, tools: Vec::new() };
+    let rendered = text.encode_chat(&turn, &closed).unwrap_or_default();
+    rendered.iter().rev().find(|id| ends.contains(id)).or(ends.first()).copied()
 }
 
 impl Batch {
@@ -172,7 +202,7 @@ mod tests {
     #[test]
     fn an_answer_that_is_cut_away_is_an_error() {
         let e = Example { ids: vec![1, 2, 3], weights: vec![0.0, 0.0, 1.0] };
-        assert!(cut(e.clone(), 2).is_err());
-        assert_eq!(cut(e.clone(), 3).unwrap(), e);
+        assert!(e.clone().cut(2).is_err());
+        assert_eq!(e.clone().cut(3).unwrap(), e);
     }
 }

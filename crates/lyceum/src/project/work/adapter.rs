@@ -1,18 +1,13 @@
-//! Learning an adapter: from the `llm` section of a configuration to a training run.
+//! Learning an adapter within a project, from JSON Lines.
 
-use lyceum_core::{Context, Error, Progress, Result};
-use lyceum_learn::config::{Adapter, LlmConfig, LlmTrainer};
+use crate::language::{MAX_LENGTH, no_adapter, settings, training};
+use lyceum_core::{Context, Progress, Result};
+use lyceum_learn::config::LlmConfig;
 use lyceum_models::Loaded;
 use lyceum_tensor::Pool;
-use lyceum_train::lm::{
-    AdapterSettings, Example, Finetune, FinetuneReport, Targets, Training, finetune, read_examples,
-};
-use lyceum_train::{Decay, Optimizer, OptimizerKind};
+use lyceum_train::lm::{Example, Finetune, FinetuneReport, finetune, read_examples};
 use std::path::Path;
 use std::sync::Arc;
-
-/// Tokens of an example where the configuration says nothing.
-const MAX_LENGTH: usize = 512;
 
 /// What an adapter is learnt from.
 pub(crate) struct Source<'a> {
@@ -33,11 +28,7 @@ pub(crate) fn adapter_from_llm(
     progress: &Arc<dyn Progress>,
     cx: &Context,
 ) -> Result<FinetuneReport> {
-    let adapter = config.adapter.as_ref().ok_or_else(|| {
-        Error::unsupported("a language model is taught through an adapter")
-            .at_key("adapter")
-            .hint("add `adapter: {type: lora}`")
-    })?;
+    let adapter = config.adapter.as_ref().ok_or_else(no_adapter)?;
     let length = config.max_length.unwrap_or(MAX_LENGTH).min(base.spec.context);
     let read = |path: &Path| -> Result<Vec<Example>> { read_examples(path, &base.text, length, false) };
     let examples = read(source.data)?;
@@ -54,34 +45,4 @@ pub(crate) fn adapter_from_llm(
         training: &training,
     };
     finetune(&job, output, Pool::global(), progress, cx)
-}
-
-fn settings(adapter: &Adapter) -> AdapterSettings {
-    AdapterSettings {
-        r: adapter.r,
-        alpha: adapter.alpha as f32,
-        dropout: adapter.dropout as f32,
-        use_rslora: adapter.use_rslora,
-        target_modules: adapter.target_modules.clone().map_or(Targets::AllLinear, Targets::Suffixes),
-    }
-}
-
-fn training(trainer: &LlmTrainer, seed: u64) -> Result<Training> {
-    let decay = trainer.decay.as_deref().map_or(Ok(Decay::Constant), Decay::from_name)?;
-    Ok(Training {
-        steps: trainer.train_steps.unwrap_or(0) as u64,
-        epochs: trainer.epochs as u64,
-        batch_size: trainer.batch_size * trainer.gradient_accumulation_steps.max(1),
-        learning_rate: trainer.learning_rate,
-        decay,
-        warmup_fraction: trainer.warmup_fraction,
-        optimizer: Optimizer {
-            weight_decay: trainer.weight_decay as f32,
-            ..Optimizer::new(OptimizerKind::Adamw)
-        },
-        max_grad_norm: trainer.clip_global_norm.unwrap_or(0.0) as f32,
-        eval_every: 0,
-        early_stop: trainer.early_stop.unwrap_or(0) as u64,
-        seed,
-    })
 }

@@ -1,0 +1,54 @@
+//! The `generation` section: how answers are made.
+
+use super::super::section::Section;
+use crate::yaml::Yaml;
+use lyceum_core::Sampling;
+
+/// How answers are made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generation {
+    /// Most tokens of an answer, where the configuration says.
+    pub max_new_tokens: Option<usize>,
+    /// How tokens are chosen; temperature 0 where `do_sample` is false.
+    pub sampling: Sampling,
+}
+
+/// Keys that change how fast or with what bookkeeping an answer is made, not which.
+const HARMLESS: [&str; 8] = [
+    "use_cache",
+    "early_stopping",
+    "length_penalty",
+    "pad_token_id",
+    "bos_token_id",
+    "remove_invalid_values",
+    "renormalize_logits",
+    "prompt_lookup_num_tokens",
+];
+
+pub(super) fn read(s: &mut Section<'_>) -> Generation {
+    let max_new_tokens = s.take("max_new_tokens").is_some().then(|| s.count("max_new_tokens", 32, 1));
+    let samples = s.truth("do_sample", true);
+    let temperature = s.number("temperature", 0.1, 0.0..=100.0) as f32;
+    let top_k = match s.peek("top_k") {
+        Some(node) if node.value == Yaml::Null => {
+            s.render("top_k", serde_json::Value::Null);
+            None
+        }
+        _ => Some(s.count("top_k", 50, 0)),
+    };
+    let sampling = Sampling {
+        temperature: if samples { temperature } else { 0.0 },
+        top_k: top_k.filter(|k| *k > 0),
+        top_p: share(s, "top_p"),
+        typical_p: share(s, "typical_p"),
+        repetition_penalty: s.number("repetition_penalty", 1.0, 1e-3..=100.0) as f32,
+        ..Sampling::default()
+    };
+    s.finish(&["llm.generation"], &HARMLESS);
+    Generation { max_new_tokens, sampling }
+}
+
+/// A share of probability; Ludwig takes 0 to 1, where 0 would leave only the likeliest token.
+fn share(s: &mut Section<'_>, key: &str) -> f32 {
+    s.number(key, 1.0, 0.0..=1.0).max(1e-6) as f32
+}
