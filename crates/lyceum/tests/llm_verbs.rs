@@ -221,13 +221,13 @@ fn the_real_model_learns_the_desks() {
     };
     let desk = Desk::new();
     let base = Path::new(&base).canonicalize().unwrap().display().to_string();
-    desk.config("c.yaml", &finetune(&base, "train_steps: 24, batch_size: 8, learning_rate: 0.002"));
+    desk.config("c.yaml", &finetune(&base, "train_steps: 10, batch_size: 6, learning_rate: 0.003"));
     let t = desk.ok(&["train", "--config", "c.yaml", "--dataset", "tickets.csv", "-od", "out", "--json"]);
     let loss = |of: &str| t[of]["desk"]["loss"].as_f64().unwrap();
-    assert!(loss("metrics") < 0.7 * loss("baseline"), "{t}");
-    assert!(t["metrics"]["desk"]["exact_match"].as_f64().unwrap() >= 0.5, "{t}");
-    let args = ["predict", "--model_path", "out/experiment_run/model", "--dataset", "tickets.csv", "--json"];
-    let p = desk.ok(&args);
-    assert_eq!(p["rows"], 36);
-    assert!(p["metrics"]["desk"]["exact_match"].as_f64().unwrap() >= 0.5, "{p}");
+    assert!(loss("metrics") < 0.3 * loss("baseline"), "{t}");
+    let model = ["predict", "--model_path", "out/experiment_run/model", "--split", "validation"];
+    let p = desk.ok(&[&model[..], &["--dataset", "tickets.csv", "--json"]].concat());
+    assert_eq!(p["rows"], 6);
+    let exact = |of: &Json| of["metrics"]["desk"]["exact_match"].as_f64().unwrap();
+    assert!(exact(&t) + exact(&p) >= 0.8, "the base knows none of the desks' names: {t} {p}");
 }

@@ -15,7 +15,7 @@ use lyceum_core::Result;
 ///     model_type: llm
 ///     base_model: smollm2-135m-instruct
 ///     prompt:
-///       template: "Ticket: {ticket}\nDesk: "
+///       template: "Ticket: {ticket}\nDesk:"
 ///     input_features: [{name: ticket, type: text}]
 ///     output_features: [{name: desk, type: text}]
 ///     adapter: {type: lora}

@@ -100,13 +100,12 @@ fn names(s: &mut Section<'_>) -> (String, String) {
 }
 
 fn preprocessing<'a>(s: &mut Section<'a>, more: impl FnOnce(&mut Section<'a>)) -> Option<usize> {
-    let limit = s.section("preprocessing", |s| {
+    s.section("preprocessing", |s| {
         let limit = s.take("max_sequence_length").is_some().then(|| s.count("max_sequence_length", 256, 1));
         more(s);
         s.finish(&["input.text.preprocessing", "output.text.preprocessing"], &["tokenizer"]);
         limit
-    });
-    limit
+    })
 }
 
 fn decoder(s: &mut Section<'_>, is_category: bool, extraction: &mut Extraction) {

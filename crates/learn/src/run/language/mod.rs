@@ -16,7 +16,7 @@ use lyceum_core::{Error, ErrorKind, FitContext, Prompt, Result};
 use std::path::Path;
 
 /// Whoever the caller handed in.
-fn models<'a>(given: Option<&'a dyn LanguageModels>) -> Result<&'a dyn LanguageModels> {
+fn models(given: Option<&dyn LanguageModels>) -> Result<&dyn LanguageModels> {
     given.ok_or_else(|| {
         Error::unsupported("language models are neither taught nor asked here").at_key("model_type")
     })
