@@ -5,8 +5,7 @@ use crate::llm::Taught;
 use crate::model::read_json;
 use crate::run::files::{results_folder, run_folders, write_json};
 use crate::run::train::TrainOptions;
-use lyceum_core::{Error, ErrorKind, Progress, Result};
-use lyceum_data::write_atomic;
+use lyceum_core::{Error, ErrorKind, Progress, Result, write_atomic};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
