@@ -164,11 +164,18 @@ fn only(node: &Node, wanted: impl Fn(&str) -> bool) -> Node {
 fn learn_item(entry: &Entry) -> Result<LearnItem> {
     let (name, node) = (&entry.name_checked()?, &entry.node);
     let at = |key: &str| format!("learn.{name}.{key}");
+    if !matches!(node.value, Yaml::Map(_)) {
+        let message = format!("expected a mapping, found {}", node.type_name());
+        let e = Error::invalid(message).on_line_column(node.line, node.column);
+        return Err(e.at_key(format!("learn.{name}")));
+    }
     let ours = only(node, |key| OURS.contains(&key));
     let ours = Section::new(&ours, &format!("learn.{name}"), &OURS)?;
     let data = ours.text("data")?.ok_or_else(|| {
         Error::invalid("a data file is missing").on_line_column(entry.line, entry.column).at_key(at("data"))
     })?;
+    let valid = ours.text("valid")?.map(PathBuf::from);
+    let seed = ours.count_from("seed", 0)?.unwrap_or(42);
     let is_llm = node.get("model_type").and_then(Node::as_str) == Some("llm");
     let mut ludwig = only(node, |key| !OURS.contains(&key));
     if is_llm {
@@ -176,16 +183,13 @@ fn learn_item(entry: &Entry) -> Result<LearnItem> {
     }
     let config = Config::from_node(&ludwig).map_err(|issues| {
         let first = issues.iter().find(|i| !i.unsupported).or(issues.first());
-        let refused = |i: &Issue| i.to_error(None).at_key(at(&i.path));
+        let refused = |i: &Issue| i.to_error(None).at_key(at(&i.path).trim_end_matches('.'));
         first.map_or_else(|| Error::internal("a section was refused without a fault"), refused)
     })?;
     let kind = match config.model.clone() {
-        ModelConfig::Llm(llm) => LearnKind::Adapter {
-            base: llm.base_model.clone(),
-            config: llm,
-            valid: ours.text("valid")?.map(PathBuf::from),
-            seed: ours.count_from("seed", 0)?.unwrap_or(42),
-        },
+        ModelConfig::Llm(llm) => {
+            LearnKind::Adapter { base: llm.base_model.clone(), config: llm, valid, seed }
+        }
         _ => LearnKind::Table(ludwig.to_json().to_string()),
     };
     Ok(LearnItem { name: name.clone(), data: data.into(), kind, config: node.to_json() })
@@ -327,15 +331,16 @@ mod tests {
         assert!(fails("serve: {listen: 80}\n").contains("expected text, found a whole number"));
         assert!(fails("learn: {a: {model_type: gbm}}\n").contains("a data file is missing"));
         assert_eq!(fails("learn: [a]\n"), "line 1:8: learn: expected a mapping, found a list");
+        assert_eq!(fails("learn: {a: 3}\n"), "line 1:12: learn.a: expected a mapping, found a whole number");
         let item = |more: &str| fails(&format!("learn: {{a: {{model_type: gbm, {more}}}}}\n"));
-        assert_eq!(item("data: [d]"), "line 1:35: learn.a.data: expected text, found a list");
+        assert_eq!(item("data: [d]"), "line 1:36: learn.a.data: expected text, found a list");
         assert_eq!(
             item("data: d, seed: -1"),
-            "line 1:44: learn.a.seed: expected a whole number from 0, found -1"
+            "line 1:45: learn.a.seed: expected a whole number from 0, found -1"
         );
         assert_eq!(
             item("data: d, valid: 3"),
-            "line 1:45: learn.a.valid: expected text, found a whole number"
+            "line 1:46: learn.a.valid: expected text, found a whole number"
         );
     }
 }

@@ -53,7 +53,7 @@ def openai_chat():
 
     e = fails(openai.NotFoundError, lambda: api.chat.completions.create(model="missing", messages=hello))
     assert e.code == "model_not_found" and e.param == "model" and a.model in e.message
-    e = fails(openai.BadRequestError, lambda: api.chat.completions.create(model=a.model, messages=hello, max_tokens=-1))
+    e = fails(openai.BadRequestError, lambda: api.chat.completions.create(model=a.model, messages=hello, max_tokens=-2))
     assert e.param == "max_tokens"
     e = fails(openai.BadRequestError, lambda: api.chat.completions.create(model=a.model, messages=hello, temperature=-1))
     assert e.param == "temperature"
