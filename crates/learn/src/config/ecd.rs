@@ -3,27 +3,7 @@
 use super::features::{Output, OutputKind};
 use super::section::Section;
 use crate::yaml::{Node, Yaml};
-
-/// Functions between layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// max(0, x).
-    Relu,
-    /// tanh x.
-    Tanh,
-    /// 1 / (1 + exp(-x)).
-    Sigmoid,
-    /// x · sigmoid(x).
-    Silu,
-    /// x · Φ(x), by its tanh approximation.
-    Gelu,
-    /// x where positive, 0.01 x elsewhere.
-    LeakyRelu,
-    /// x where positive, exp(x) - 1 elsewhere.
-    Elu,
-    /// None.
-    Linear,
-}
+use lyceum_tensor::tape::Activation;
 
 /// Dense layers of one size.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -173,17 +153,9 @@ pub(super) fn metric_names(kind: &OutputKind) -> &'static [&'static str] {
 
 /// The activation of a key.
 pub(super) fn read_activation(s: &mut Section<'_>, key: &str) -> Activation {
-    let names = ["relu", "tanh", "sigmoid", "silu", "swish", "gelu", "leakyRelu", "elu"];
-    match s.nullable(key, Some("relu"), &names) {
-        None => Activation::Linear,
-        Some("tanh") => Activation::Tanh,
-        Some("sigmoid") => Activation::Sigmoid,
-        Some("silu" | "swish") => Activation::Silu,
-        Some("gelu") => Activation::Gelu,
-        Some("leakyRelu") => Activation::LeakyRelu,
-        Some("elu") => Activation::Elu,
-        Some(_) => Activation::Relu,
-    }
+    let names = ["relu", "tanh", "sigmoid", "logSigmoid", "silu", "swish", "gelu", "leakyRelu", "elu"];
+    let name = s.nullable(key, Some("relu"), &names);
+    name.map_or(Activation::Linear, |n| Activation::from_name(n).unwrap_or(Activation::Relu))
 }
 
 /// The rest of a stack of dense layers.

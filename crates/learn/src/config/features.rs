@@ -6,6 +6,7 @@ use crate::yaml::{Node, Yaml};
 use lyceum_data::prepare::{
     BinaryRule, CategoryRule, Missing, Normalization, NumberRule, TextRule, Tokenizer,
 };
+use lyceum_tensor::tape::Loss;
 use serde_json::Value as Json;
 
 /// One input.
@@ -73,26 +74,13 @@ pub struct Output {
     pub(super) index: usize,
 }
 
-/// Losses of numbers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum NumberLoss {
-    /// Mean of squares.
-    Squared,
-    /// Mean of absolute values.
-    Absolute,
-    /// Squares near 0, absolute values beyond this.
-    Huber(f64),
-    /// Root of the mean of squares.
-    RootSquared,
-}
-
 /// A number to predict.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NumberOutput {
     /// Preprocessing.
     pub rule: NumberRule,
     /// Loss.
-    pub loss: NumberLoss,
+    pub loss: Loss,
     /// Least and greatest prediction.
     pub clip: Option<(f64, f64)>,
 }
@@ -398,15 +386,13 @@ fn clip(s: &mut Section<'_>) -> Option<(f64, f64)> {
     }
 }
 
-fn number_loss(s: &mut Section<'_>, weight: &mut f64) -> NumberLoss {
+fn number_loss(s: &mut Section<'_>, weight: &mut f64) -> Loss {
     let names = ["mean_squared_error", "mean_absolute_error", "huber", "root_mean_squared_error"];
     let kind = s.choice("type", "mean_squared_error", &names, "output.number.loss.types");
     *weight = s.number("weight", 1.0, 0.0..=f64::MAX);
-    let loss = match kind {
-        "mean_absolute_error" => NumberLoss::Absolute,
-        "huber" => NumberLoss::Huber(s.number("delta", 1.0, 1e-12..=f64::MAX)),
-        "root_mean_squared_error" => NumberLoss::RootSquared,
-        _ => NumberLoss::Squared,
+    let loss = match Loss::from_name(kind).unwrap_or(Loss::Mse) {
+        Loss::Huber { .. } => Loss::Huber { delta: s.number("delta", 1.0, 1e-12..=f64::MAX) as f32 },
+        other => other,
     };
     s.finish(&[&format!("output.number.loss.{kind}")], &[]);
     loss

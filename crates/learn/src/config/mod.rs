@@ -11,10 +11,10 @@ mod split;
 mod trees;
 mod upgrade;
 
-pub use ecd::{Activation, Clipping, Combiner, Decay, EcdTrainer, FcStack, OptimizerKind, Schedule};
+pub use ecd::{Clipping, Combiner, Decay, EcdTrainer, FcStack, OptimizerKind, Schedule};
 pub use features::{
-    BinaryOutput, CategoryEncoder, CategoryOutput, DenseEncoder, Input, InputKind, NumberLoss, NumberOutput,
-    Output, OutputKind, TextEncoder,
+    BinaryOutput, CategoryEncoder, CategoryOutput, DenseEncoder, Input, InputKind, NumberOutput, Output,
+    OutputKind, TextEncoder,
 };
 pub use issue::{Issue, Issues};
 pub use llm::{Adapter, Answer, Generation, LlmConfig, LlmFeature, LlmTrainer, LlmTrainerKind, PromptConfig};

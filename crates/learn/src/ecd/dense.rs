@@ -2,8 +2,9 @@
 #![allow(clippy::indexing_slicing, reason = "all slices have the shapes that the layer was made with")]
 
 use super::parameters::{Parameters, Slot};
-use crate::config::{Activation, FcStack};
+use crate::config::FcStack;
 use lyceum_data::Random;
+use lyceum_tensor::tape::Activation;
 use lyceum_tensor::{Pool, View, gemm};
 
 /// One layer; `x` is `[rows, inputs]`, `W` `[inputs, outputs]`.
@@ -62,7 +63,7 @@ impl Dense {
         let shape = (rows, self.outputs, self.inputs);
         gemm(Pool::global(), shape, View::new(&x, self.inputs), w, &mut z, self.outputs, true);
         let mut y = z.clone();
-        y.iter_mut().for_each(|v| *v = apply(self.activation, *v));
+        y.iter_mut().for_each(|v| *v = self.activation.value(*v));
         if let Some((random, trace)) = training {
             trace.mask.clear();
             if self.dropout > 0.0 {
@@ -88,7 +89,7 @@ impl Dense {
         if !trace.mask.is_empty() {
             dy.iter_mut().zip(&trace.mask).for_each(|(d, m)| *d *= m);
         }
-        dy.iter_mut().zip(&trace.z).for_each(|(d, z)| *d *= slope(self.activation, *z));
+        dy.iter_mut().zip(&trace.z).for_each(|(d, z)| *d *= self.activation.slope(*z));
         let bias = &mut grads[self.bias.range()];
         for row in dy.chunks_exact(self.outputs) {
             bias.iter_mut().zip(row).for_each(|(b, d)| *b += d);
@@ -154,80 +155,5 @@ impl Stack {
         grads: &mut [f32],
     ) -> Vec<f32> {
         self.0.iter().zip(traces).rev().fold(dy, |dy, (layer, trace)| layer.backward(p, trace, dy, grads))
-    }
-}
-
-const GELU: f32 = 0.797_884_6; // sqrt(2 / pi)
-
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
-}
-
-fn apply(a: Activation, x: f32) -> f32 {
-    match a {
-        Activation::Relu => x.max(0.0),
-        Activation::Tanh => x.tanh(),
-        Activation::Sigmoid => sigmoid(x),
-        Activation::Silu => x * sigmoid(x),
-        Activation::Gelu => 0.5 * x * (1.0 + (GELU * (x + 0.044715 * x * x * x)).tanh()),
-        Activation::LeakyRelu => {
-            if x > 0.0 {
-                x
-            } else {
-                0.01 * x
-            }
-        }
-        Activation::Elu => {
-            if x > 0.0 {
-                x
-            } else {
-                x.exp_m1()
-            }
-        }
-        Activation::Linear => x,
-    }
-}
-
-fn slope(a: Activation, x: f32) -> f32 {
-    match a {
-        Activation::Relu => f32::from(u8::from(x > 0.0)),
-        Activation::Tanh => 1.0 - x.tanh() * x.tanh(),
-        Activation::Sigmoid => sigmoid(x) * (1.0 - sigmoid(x)),
-        Activation::Silu => sigmoid(x) * (1.0 + x * (1.0 - sigmoid(x))),
-        Activation::Gelu => {
-            let t = (GELU * (x + 0.044715 * x * x * x)).tanh();
-            0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * GELU * (1.0 + 3.0 * 0.044715 * x * x)
-        }
-        Activation::LeakyRelu => {
-            if x > 0.0 {
-                1.0
-            } else {
-                0.01
-            }
-        }
-        Activation::Elu => {
-            if x > 0.0 {
-                1.0
-            } else {
-                x.exp()
-            }
-        }
-        Activation::Linear => 1.0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slopes_are_slopes() {
-        use Activation::*;
-        for a in [Relu, Tanh, Sigmoid, Silu, Gelu, LeakyRelu, Elu, Linear] {
-            for x in [-1.7f32, -0.3, 0.4, 2.1] {
-                let by_difference = (apply(a, x + 1e-2) - apply(a, x - 1e-2)) / 2e-2;
-                assert!((slope(a, x) - by_difference).abs() < 2e-3, "{a:?} at {x}");
-            }
-        }
     }
 }

@@ -8,11 +8,12 @@ use super::batch::{Feature, Rows};
 use super::dense::{Dense, Stack, Trace};
 use super::outputs::{Head, Target};
 use super::parameters::{Parameters, Slot};
-use crate::config::{Activation, CategoryEncoder, Combiner, Config, FcStack, InputKind, OutputKind};
+use crate::config::{CategoryEncoder, Combiner, Config, FcStack, InputKind, OutputKind};
 use crate::prepared::{FittedInput, FittedOutput, Prepared, Wanted};
 use crate::scores::Scores;
 use lyceum_core::{Error, Result};
 use lyceum_data::Random;
+use lyceum_tensor::tape::{Activation, Loss};
 use std::path::Path;
 
 /// How one input becomes columns.
@@ -309,7 +310,7 @@ fn head(kind: &OutputKind, fitted: &FittedOutput) -> Result<Head> {
             Head::Number { loss: o.loss, center, spread }
         }
         (OutputKind::Binary(o), FittedOutput::Binary { .. }) => {
-            Head::Binary { positive_weight: o.positive_weight as f32 }
+            Head::Binary(Loss::BceLogits { pos_weight: o.positive_weight as f32 })
         }
         (OutputKind::Category(_), FittedOutput::Category { fitted, .. }) => {
             Head::Category { classes: fitted.levels.len() }

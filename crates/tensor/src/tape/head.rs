@@ -5,7 +5,7 @@
 //! nothing: they are not multiplied with the head at all.
 #![allow(clippy::indexing_slicing, reason = "shapes are checked where an operation begins")]
 
-use super::{Grads, Tape, Tensor, Var, Weight};
+use super::{Tape, Tensor, Var, Weight};
 use crate::{Pool, View, gemm, kernels};
 
 /// Bytes of logits held at once.
@@ -61,29 +61,20 @@ impl Tape<'_> {
         let sum: f64 =
             counted.iter().zip(&nll).map(|(r, nll)| f64::from(weights[*r]) * f64::from(*nll)).sum();
         let mean = if total > 0.0 { sum / f64::from(total) } else { 0.0 };
-        let (x_node, w_node) = (x.node, weight.node());
-        let (x_shape, w_shape) = (x.value.shape().to_vec(), vec![weight.outputs(), width]);
-        let loss =
-            self.record(Tensor::new(vec![1], vec![mean as f32]), &[x_node, w_node], move |dy, grads| {
-                let by = dy.data().first().copied().unwrap_or(0.0);
-                send(grads, x_node, x_shape, dx, by);
-                send(grads, w_node, w_shape, dw, by);
-            });
+        let mut gradients = Vec::new();
+        if x.node.is_some() {
+            gradients.push((x.node, Tensor::new(x.value.shape().to_vec(), dx)));
+        }
+        if weight.node().is_some() {
+            gradients.push((weight.node(), Tensor::new(vec![weight.outputs(), width], dw)));
+        }
+        let loss = self.fused(mean, gradients);
         HeadLoss { loss, nll, hits, weight: total }
     }
 
     /// Logits `[rows, vocabulary]` as a value, for evaluation and small heads.
     pub fn logits(&mut self, x: &Var, weight: &Weight) -> Var {
         self.linear(x, weight, None)
-    }
-}
-
-fn send(grads: &mut Grads, node: Option<usize>, shape: Vec<usize>, mut grad: Vec<f32>, by: f32) {
-    if node.is_some() {
-        if by != 1.0 {
-            grad.iter_mut().for_each(|g| *g *= by);
-        }
-        grads.add(node, Tensor::new(shape, grad));
     }
 }
 

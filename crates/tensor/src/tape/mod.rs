@@ -6,10 +6,13 @@
 
 mod activation;
 mod attention;
+mod columns;
 mod elementwise;
 mod embedding;
+mod gate;
 mod head;
 mod linear;
+mod loss;
 mod norm;
 mod rotary;
 mod value;
@@ -21,6 +24,7 @@ pub use activation::Activation;
 pub use attention::{AttentionShape, Segments};
 pub use head::HeadLoss;
 pub use linear::{LowRank, Weight};
+pub use loss::{CrossEntropy, Loss, Reduction};
 pub use rotary::RotaryTable;
 pub use value::Tensor;
 
@@ -106,6 +110,11 @@ impl<'p> Tape<'p> {
     /// An empty tape.
     pub fn new(pool: &'p Pool) -> Self {
         Self { pool, nodes: Vec::new() }
+    }
+
+    /// The threads that its operations run on.
+    pub fn pool(&self) -> &'p Pool {
+        self.pool
     }
 
     /// A value whose gradient is wanted.

@@ -1,5 +1,5 @@
 //! Normalisation of each row: RMSNorm (Zhang & Sennrich 2019), y = w x / √(mean x² + ε), and layer norm
-//! (Ba et al. 2016), y = w (x - mean) / √(var + ε) + b.
+//! (Ba et al. 2016), y = w (x - mean) / √(var + ε) + b; and division by the row's length, y = x / ‖x‖.
 
 use super::{Tape, Tensor, Var};
 use crate::kernels;
@@ -85,6 +85,32 @@ impl Tape<'_> {
     }
 }
 
+impl Tape<'_> {
+    /// Each row divided by its Euclidean length; one shorter than 1e-12 by that.
+    pub fn normalize_rows(&mut self, x: &Var) -> Var {
+        let cols = x.value.cols().max(1);
+        let mut y = x.value.clone();
+        let lengths: Vec<f32> = y
+            .data_mut()
+            .chunks_mut(cols)
+            .map(|row| {
+                let length = row.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-12);
+                row.iter_mut().for_each(|x| *x /= length);
+                length
+            })
+            .collect();
+        let (node, hat) = (x.node, y.clone());
+        self.record(y, &[node], move |mut dy, grads| {
+            for ((dy, h), length) in dy.data_mut().chunks_mut(cols).zip(hat.data().chunks(cols)).zip(&lengths)
+            {
+                let dot: f32 = dy.iter().zip(h).map(|(g, h)| g * h).sum();
+                dy.iter_mut().zip(h).for_each(|(g, h)| *g = (*g - h * dot) / length);
+            }
+            grads.add(node, dy);
+        })
+    }
+}
+
 /// Centres a row and divides it by its deviation; returns 1 / deviation.
 fn standardise(row: &mut [f32], eps: f32) -> f32 {
     let n = row.len() as f32;
@@ -100,11 +126,12 @@ mod tests {
     use super::super::check::{gradients, random};
 
     #[test]
-    fn gradients_of_both() {
+    fn gradients_of_all() {
         let leaves = [random(&[3, 6], 1), random(&[6], 2), random(&[6], 3)];
         gradients(&leaves[..2], |tape, v| tape.rms_norm(&v[0], &v[1], 1e-5));
         // Rows cut into heads, each normed by itself.
         gradients(&[random(&[3, 6], 1), random(&[2], 2)], |tape, v| tape.rms_norm(&v[0], &v[1], 1e-5));
         gradients(&leaves, |tape, v| tape.layer_norm(&v[0], &v[1], &v[2], 1e-5));
+        gradients(&leaves[..1], |tape, v| tape.normalize_rows(&v[0]));
     }
 }
