@@ -8,7 +8,7 @@ use crate::adapters::Prepared;
 use block::Block;
 use lyceum_models::rope::Frequencies;
 use lyceum_models::{DecoderSpec, DecoderWeights, Module, Projection};
-use lyceum_tensor::kernels::{self, Cache, Packed, Target};
+use lyceum_tensor::kernels::{self, Activations, Cache, Packed, Target};
 use lyceum_tensor::{Matrix, Pool};
 use scratch::Scratch;
 use std::ops::Range;
@@ -131,9 +131,19 @@ impl Decoder {
 
     fn look_up(&self, batch: &Batch, hidden: &mut [f32]) {
         for (row, out) in batch.rows.iter().zip(hidden.chunks_exact_mut(self.spec.hidden)) {
-            let id = (row.token as usize).min(self.spec.vocab - 1);
+            let id = self.known(row.token);
             self.embed.dequantize_rows(id..id + 1, out);
         }
+        for segment in &batch.segments {
+            let rows = batch.rows.iter().zip(hidden.chunks_exact_mut(self.spec.hidden));
+            for (row, out) in rows.skip(segment.rows.start).take(segment.rows.len()) {
+                segment.adapter.embed(self.known(row.token), out);
+            }
+        }
+    }
+
+    fn known(&self, token: u32) -> usize {
+        (token as usize).min(self.spec.vocab - 1)
     }
 
     /// cos and sin of every row's angles.
@@ -170,18 +180,25 @@ impl Decoder {
         let mut targets = [Target { weights: &self.head, out: &mut scratch.logits }];
         kernels::product(pool, &scratch.input, &mut targets);
         for (i, row) in wanted.iter().enumerate() {
-            let segment = batch.segments.iter().find(|s| s.rows.contains(row));
-            let Some(f) = segment.and_then(|s| s.adapter.factors(Module::Head)) else { continue };
+            let Some(segment) = batch.segments.iter().find(|s| s.rows.contains(row)) else { continue };
             let x = scratch.input.values().get(i * hidden..(i + 1) * hidden).unwrap_or_default();
             let out =
                 scratch.logits.get_mut(i * self.spec.vocab..(i + 1) * self.spec.vocab).unwrap_or_default();
-            kernels::low_rank(pool, x, hidden, (&f.a, &f.b), f.scale, out);
+            if let Some(head) = segment.adapter.head() {
+                let mut own = Activations::default();
+                own.reset(1, hidden);
+                own.rows_mut().copy_from_slice(x);
+                kernels::product(pool, &own, &mut [Target { weights: head, out: &mut *out }]);
+            }
+            if let Some(change) = segment.adapter.change(Module::Head) {
+                change.apply(pool, x, hidden, out);
+            }
         }
     }
 }
 
-/// Adds what the adapters of the batch add to one projection: `x` is `[rows, inputs]`, `out` is `[rows, outputs]`.
-fn add_low_rank(
+/// Does what the adapters of the batch do to one projection: `x` is `[rows, inputs]`, `out` is `[rows, outputs]`.
+fn adapt(
     pool: &Pool,
     batch: &Batch,
     module: Module,
@@ -189,11 +206,11 @@ fn add_low_rank(
     (out, outputs): (&mut [f32], usize),
 ) {
     for segment in &batch.segments {
-        let Some(f) = segment.adapter.factors(module) else { continue };
+        let Some(change) = segment.adapter.change(module) else { continue };
         let rows = &segment.rows;
         let x = x.get(rows.start * inputs..rows.end * inputs).unwrap_or_default();
         let out = out.get_mut(rows.start * outputs..rows.end * outputs).unwrap_or_default();
-        kernels::low_rank(pool, x, inputs, (&f.a, &f.b), f.scale, out);
+        change.apply(pool, x, inputs, out);
     }
 }
 

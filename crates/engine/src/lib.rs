@@ -7,7 +7,6 @@ mod adapters;
 mod decoder;
 mod emit;
 mod encoder;
-
 mod kv;
 mod llm;
 mod random;
@@ -16,8 +15,8 @@ mod sample;
 mod scheduler;
 mod stats;
 
+pub use adapters::Prepared;
 pub use decoder::{Batch, Decoder, Precision, Row, Segment};
-
 pub use encoder::Encoder;
 pub use kv::BLOCK_TOKENS;
 pub use llm::{EngineConfig, LanguageModel};

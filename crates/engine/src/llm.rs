@@ -74,7 +74,7 @@ impl LanguageModel {
 
     /// Runs a loaded model. Fails only when no thread can be started.
     pub fn new(model: Loaded, config: EngineConfig) -> Result<Self> {
-        let Loaded { info, spec, weights, text } = model;
+        let Loaded { path, info, spec, weights, text } = model;
         let (inbox, outbox) = mpsc::channel();
         let (text, stats) = (Arc::new(text), Arc::new(Stats::default()));
         let (cache, blocks) = cache(&spec, &config);
@@ -94,7 +94,8 @@ impl LanguageModel {
             .name("engine".into())
             .spawn(move || scheduler.run())
             .map_err(|e| Error::internal(format!("cannot start the engine's thread: {e}")))?;
-        Ok(Self { info, text, adapters: Registry::new(spec), inbox, stats, max_waiting: config.max_waiting })
+        let adapters = Registry::new(spec, path, info.fingerprint.clone());
+        Ok(Self { info, text, adapters, inbox, stats, max_waiting: config.max_waiting })
     }
 
     fn submit(&self, sequence: Sequence) -> Result<()> {

@@ -1,15 +1,18 @@
 //! Logits and greedy tokens of tiny models of every family equal those of the reference, in f32; quantised ones
-//! within bounds, on the fast path too; adapters add what PEFT adds.
+//! within bounds, on the fast path too; an adapter's biases take the place of the model's.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
 
-use lyceum_engine::{Batch, Decoder, Precision, Row};
+use lyceum_engine::{Batch, Decoder, Precision, Prepared, Row, Segment};
 use lyceum_models::decoder::load_without_text;
-use lyceum_tensor::Pool;
+use lyceum_models::peft::{Lora, LoraConfig, LoraModule};
+use lyceum_models::{DecoderSpec, DecoderWeights, Module, Projection};
 use lyceum_tensor::kernels::{self, Cache};
 use lyceum_tensor::safetensors::Safetensors;
+use lyceum_tensor::{Matrix, Pool};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/neural").join(name)
@@ -28,16 +31,21 @@ struct Runner {
     cache: Cache,
     table: Vec<u32>,
     length: usize,
+    adapter: Option<Arc<Prepared>>,
 }
 
 impl Runner {
     fn new(model: &Path, precision: Precision) -> Self {
         let (spec, weights) = load_without_text(model).unwrap();
+        Self::over(spec, &weights, precision)
+    }
+
+    fn over(spec: DecoderSpec, weights: &DecoderWeights, precision: Precision) -> Self {
         let a = &spec.attention;
         let cache = Cache::new(spec.layers, a.kv_heads, a.head_dim, 8, precision == Precision::Exact);
         // Blocks out of order, as a busy cache would give them.
         let table = vec![5, 2, 7, 0, 3];
-        Self { decoder: Decoder::new(spec, &weights, precision), cache, table, length: 0 }
+        Self { decoder: Decoder::new(spec, weights, precision), cache, table, length: 0, adapter: None }
     }
 
     /// Logits of all given tokens, which go on where the last ones ended.
@@ -48,10 +56,14 @@ impl Runner {
         self.length += tokens.len();
         let batch = Batch {
             wanted: (0..rows.len()).collect(),
+            segments: self
+                .adapter
+                .iter()
+                .map(|a| Segment { rows: 0..rows.len(), adapter: a.clone() })
+                .collect(),
             rows,
             tables: vec![self.table.clone()],
             lengths: vec![self.length],
-            segments: Vec::new(),
         };
         let mut out = Vec::new();
         self.decoder.forward(&Pool::new(2), &mut self.cache, &batch, |_, logits| out.push(logits.to_vec()));
@@ -118,4 +130,47 @@ fn quantised_files_have_the_reference_logits() {
         let greedy = Runner::new(&golden("gguf").join(file), Precision::Exact).greedy(&prompt, 16);
         assert_eq!(greedy, ids(&case["greedy_16"]), "{name}");
     }
+}
+
+/// Biases of a base with biases (Qwen 2), replaced and added to by an adapter that does nothing else, against the same
+/// base with those biases.
+#[test]
+fn biases_of_an_adapter_take_the_place_of_the_base_s() {
+    let (spec, base) = load_without_text(&golden("qwen2")).unwrap();
+    let prompt = ids(&json(&golden("qwen2").join("expected.json"))["input_ids"]);
+    let (q, k) = (Module::Layer(0, Projection::Q), Module::Layer(1, Projection::K));
+    let new: Vec<f32> = (0..q.shape(&spec).0).map(|i| (i as f32 * 0.7).sin()).collect();
+    let added: Vec<f32> = (0..k.shape(&spec).0).map(|i| (i as f32 * 0.3).cos()).collect();
+    let mut changed = base.clone();
+    changed.layers[0].biases.set(Projection::Q, new.clone());
+    let sum = base.bias(k).unwrap().iter().zip(&added).map(|(a, b)| a + b).collect();
+    changed.layers[1].biases.set(Projection::K, sum);
+    let zeros = |rows: usize, cols: usize| Matrix::from_f32(rows, cols, vec![0.0; rows * cols]).unwrap();
+    let (out, inputs) = k.shape(&spec);
+    let lora = Lora {
+        config: LoraConfig::from_json(&serde_json::json!({"peft_type": "LORA", "r": 1})).unwrap(),
+        modules: vec![LoraModule {
+            module: k,
+            a: zeros(1, inputs),
+            b: zeros(out, 1),
+            scale: 1.0,
+            magnitude: None,
+            bias: Some(added),
+        }],
+        embedding: None,
+        embed: None,
+        head: None,
+        biases: vec![(q, new)],
+        generation: "test".into(),
+    };
+    let mut runner = Runner::over(spec.clone(), &base, Precision::Exact);
+    let plain = runner.feed(&prompt);
+    assert!(Prepared::new("biased", &lora, None).is_err());
+    let mut runner = Runner::over(spec.clone(), &base, Precision::Exact);
+    runner.adapter = Some(Arc::new(Prepared::new("biased", &lora, Some(&base)).unwrap()));
+    let got = runner.feed(&prompt);
+    let want: Vec<f32> = Runner::over(spec, &changed, Precision::Exact).feed(&prompt).concat();
+    assert!(distance(&plain, &want) > 1e-2);
+    let worst = distance(&got, &want);
+    assert!(worst < 1e-5, "{worst}");
 }

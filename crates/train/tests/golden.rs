@@ -48,10 +48,20 @@ fn logits_of_the_llama_family() {
 fn logits_with_adapters() {
     let pool = Pool::new(2);
     let (spec, weights) = load_without_text(&golden("llama")).unwrap();
-    for name in ["lora_r4_qv", "lora_r8_all", "lora_rank_pattern", "lora_rslora"] {
+    for name in [
+        "lora_r4_qv",
+        "lora_r8_all",
+        "lora_rank_pattern",
+        "lora_rslora",
+        "lora_regex_layers",
+        "lora_bias_layers_to_transform",
+        "lora_embedding",
+        "lora_modules_to_save",
+        "dora_r4",
+    ] {
         let folder = golden("peft").join(name);
         let lora = lyceum_models::peft::read(&folder, &spec).unwrap();
-        let (network, parameters) = Network::with_lora(&spec, &weights, &lora);
+        let (network, parameters) = Network::with_lora(&spec, &weights, &lora).unwrap();
         let want =
             Safetensors::open(&folder.join("expected.safetensors")).unwrap().f32("logits_last8").unwrap();
         let got = network.logits(&pool, &parameters, &ids("llama"));

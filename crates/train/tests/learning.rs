@@ -2,6 +2,7 @@
 
 use lyceum_core::{Context, NoProgress, Progress};
 use lyceum_models::decoder::load_without_text;
+use lyceum_models::peft::RowNorms;
 use lyceum_models::{DecoderSpec, DecoderWeights};
 use lyceum_tensor::Pool;
 use lyceum_train::lm::{AdapterSettings, Example, Finetune, Pretrain, Shape, Training, finetune, pretrain};
@@ -105,6 +106,33 @@ fn a_stopped_run_goes_on_to_the_same_bits() {
     let resumed = run(&parts, &setup(), Arc::new(NoProgress), &Context::new()).unwrap();
     assert_eq!(resumed, undisturbed);
     assert_eq!(adapter_bytes(&parts), adapter_bytes(&whole));
+}
+
+/// DoRA begins at the base as LoRA does, learns the lengths too, and resumes to the same bits.
+#[test]
+fn lengths_are_learnt_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = Setup { adapter: AdapterSettings { dropout: 0.0, ..setup().adapter }, ..setup() };
+    let dora = Setup { adapter: AdapterSettings { use_dora: true, ..plain.adapter.clone() }, ..setup() };
+    let of = |name: &str, setup: &Setup| {
+        run(&dir.path().join(name), setup, Arc::new(NoProgress), &Context::new()).unwrap()
+    };
+    let (without, with) = (of("plain", &plain), of("dora", &dora));
+    assert!((without[0] - with[0]).abs() < 1e-5, "{} {}", without[0], with[0]);
+    assert!(with[11] < 0.95 * with[0] && with[11] != without[11], "{with:?}");
+    let (spec, weights) = base();
+    let lora = lyceum_models::peft::read(&dir.path().join("dora"), &spec).unwrap();
+    let moved = lora.modules.iter().filter(|m| {
+        let before = RowNorms::of(weights.matrix(m.module).unwrap()).lengths();
+        m.magnitude.as_ref().unwrap().iter().zip(before).any(|(m, b)| (m - b).abs() > 1e-4)
+    });
+    assert_eq!(moved.count(), spec.layers * 7);
+
+    let cx = Context::new();
+    let stopper = Arc::new(Stopper { cx: cx.clone(), after: 5, seen: AtomicU64::new(0) });
+    run(&dir.path().join("parts"), &dora, stopper, &cx).unwrap_err();
+    assert_eq!(of("parts", &dora), with);
+    assert_eq!(adapter_bytes(&dir.path().join("parts")), adapter_bytes(&dir.path().join("dora")));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One block: h += Wo attention(norm h), then h += Wdown(silu(Wgate norm h) * Wup norm h).
 
 use super::scratch::Scratch;
-use super::{Batch, QKV, add_bias, add_low_rank};
+use super::{Batch, QKV, adapt, add_bias};
 use lyceum_models::{DecoderSpec, LayerWeights, Module, Projection};
 use lyceum_tensor::kernels::{self, Activations, BLOCK, CacheLayer, Packed, Target};
 use lyceum_tensor::{Matrix, Pool};
@@ -60,7 +60,7 @@ impl Block {
         let outs = [&mut s.q, &mut s.k, &mut s.v];
         for (p, out) in QKV.into_iter().zip(outs) {
             let width = p.shape(spec).0;
-            add_low_rank(pool, batch, Module::Layer(l, p), (s.input.values(), spec.hidden), (out, width));
+            adapt(pool, batch, Module::Layer(l, p), (s.input.values(), spec.hidden), (out, width));
             add_bias(self.biases.get(p as usize).and_then(Option::as_ref), out);
         }
         self.rotate(pool, spec, s);
@@ -104,7 +104,7 @@ impl Block {
         out: &mut [f32],
     ) {
         let (outputs, inputs) = p.shape(spec);
-        add_low_rank(pool, batch, Module::Layer(l, p), (input.values(), inputs), (out, outputs));
+        adapt(pool, batch, Module::Layer(l, p), (input.values(), inputs), (out, outputs));
         add_bias(self.biases.get(p as usize).and_then(Option::as_ref), out);
     }
 

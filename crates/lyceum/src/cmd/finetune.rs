@@ -37,6 +37,9 @@ pub(crate) struct Finetune {
     /// Scale by alpha / sqrt(rank)
     #[arg(long)]
     use_rslora: bool,
+    /// Learn the length of each row of the changed matrices apart from its direction (DoRA)
+    #[arg(long)]
+    use_dora: bool,
     /// Layers that get an adapter: all-linear, or suffixes such as q_proj,v_proj
     #[arg(long, default_value = "all-linear")]
     target_modules: String,
@@ -128,6 +131,7 @@ impl Finetune {
             alpha: self.alpha.unwrap_or(2.0 * self.rank as f32),
             dropout: self.dropout,
             use_rslora: self.use_rslora,
+            use_dora: self.use_dora,
             target_modules: Targets::parse(&self.target_modules),
         }
     }

@@ -103,6 +103,7 @@ pub(crate) fn settings(adapter: &Adapter) -> AdapterSettings {
         alpha: adapter.alpha as f32,
         dropout: adapter.dropout as f32,
         use_rslora: adapter.use_rslora,
+        use_dora: adapter.use_dora,
         target_modules: adapter.target_modules.clone().map_or(Targets::AllLinear, Targets::Suffixes),
     }
 }

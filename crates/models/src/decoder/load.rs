@@ -3,16 +3,18 @@
 use super::{DecoderSpec, DecoderWeights, from_gguf, from_hf};
 use crate::files;
 use crate::text::Text;
-use lyceum_core::{Error, ModelInfo, Result};
+use lyceum_core::{Error, ErrorKind, ModelInfo, Result};
 use lyceum_tensor::gguf::Gguf;
 use lyceum_tensor::refuse_pickle;
 use lyceum_tensor::safetensors::Safetensors;
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A loaded decoder.
 #[derive(Debug, Clone)]
 pub struct Loaded {
+    /// Where it came from.
+    pub path: PathBuf,
     /// What it is.
     pub info: ModelInfo,
     /// Its architecture.
@@ -29,17 +31,30 @@ pub fn load(path: &Path) -> Result<Loaded> {
     if path.is_dir() {
         let (spec, weights) = from_folder(path)?;
         let text = Text::from_folder(path)?;
-        return Ok(Loaded { info: info(path, &spec, &weights), spec, weights, text });
+        return Ok(Loaded { path: path.into(), info: info(path, &spec, &weights), spec, weights, text });
     }
     let file = open_file(path)?;
     let (spec, weights) = from_file(&file)?;
     let text = Text::from_gguf(&file)?;
-    Ok(Loaded { info: info(path, &spec, &weights), spec, weights, text })
+    Ok(Loaded { path: path.into(), info: info(path, &spec, &weights), spec, weights, text })
 }
 
 /// The architecture and weights alone, for models that come without a tokenizer.
 pub fn load_without_text(path: &Path) -> Result<(DecoderSpec, DecoderWeights)> {
     if path.is_dir() { from_folder(path) } else { from_file(&open_file(path)?) }
+}
+
+impl Loaded {
+    /// Opens the weights of a path again; fails when they are no longer those of `fingerprint`.
+    pub fn weights_again(path: &Path, fingerprint: &str) -> Result<DecoderWeights> {
+        let (spec, weights) = load_without_text(path)?;
+        if self::fingerprint(&spec, &weights) != fingerprint {
+            return Err(
+                Error::new(ErrorKind::Conflict, "is no longer the model that is running").in_file(path)
+            );
+        }
+        Ok(weights)
+    }
 }
 
 fn open_file(path: &Path) -> Result<Gguf> {

@@ -96,6 +96,14 @@ impl DecoderWeights {
         }
     }
 
+    /// The bias of a module, where it has one.
+    pub fn bias(&self, module: Module) -> Option<&[f32]> {
+        match module {
+            Module::Head => None,
+            Module::Layer(l, p) => self.layers.get(l)?.biases.get(p),
+        }
+    }
+
     /// Every matrix, the embeddings first; a tied head is not there twice.
     pub fn matrices(&self) -> impl Iterator<Item = &Matrix> {
         let layers = self.layers.iter().flat_map(|l| Projection::ALL.map(|p| l.projection(p)));

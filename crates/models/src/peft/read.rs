@@ -1,16 +1,15 @@
 //! Reading an adapter folder against a base: every tensor must map, every shape must fit.
 
-use super::{Lora, LoraConfig, LoraModule};
+use super::parts::{Found, Parts, sort};
+use super::{BiasKind, Lora, LoraConfig, LoraModule, LowRankPair};
 use crate::{DecoderSpec, Module, files};
 use lyceum_core::{Error, Result};
 use lyceum_tensor::safetensors::Safetensors;
 use lyceum_tensor::{Matrix, refuse_pickle};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Names of tensors begin with this.
-pub(super) const PREFIX: &str = "base_model.model.";
+const EMBED: &str = "model.embed_tokens";
 
 /// Reads and checks a folder. Fails, naming the tensor and both shapes, when anything does not fit the base.
 pub fn read(folder: &Path, spec: &DecoderSpec) -> Result<Lora> {
@@ -26,59 +25,70 @@ pub fn read(folder: &Path, spec: &DecoderSpec) -> Result<Lora> {
         return Err(Error::not_found("no adapter_model.safetensors").in_file(folder));
     }
     let tensors = Safetensors::open(&weights_path)?;
-    let pairs = pairs(&tensors, spec).map_err(|e| e.in_file(&weights_path))?;
-    let modules = pairs.into_iter().map(|(module, pair)| fit(module, pair, &config, spec));
-    let modules = modules.collect::<Result<Vec<_>>>().map_err(|e| e.in_file(&weights_path))?;
-    if modules.is_empty() {
-        return Err(Error::corrupt("the adapter changes no module").in_file(&weights_path));
+    let found = sort(&tensors, spec).map_err(|e| e.in_file(&weights_path))?;
+    let generation = generation(&config_path, &weights_path)?;
+    check(found, config, generation, spec).map_err(|e| e.in_file(&weights_path))
+}
+
+fn check(found: Found, config: LoraConfig, generation: String, spec: &DecoderSpec) -> Result<Lora> {
+    let modules = found.modules.into_iter().map(|(module, parts)| fit(module, parts, &config, spec));
+    let modules = modules.collect::<Result<Vec<_>>>()?;
+    let embedding = match (found.embedding_a, found.embedding_b) {
+        (None, None) => None,
+        (a, b) => Some(low_rank(EMBED, (a, b), (spec.hidden, spec.vocab), &config)?),
+    };
+    for (name, table) in [(EMBED, &found.embed), ("lm_head", &found.head)] {
+        table.as_ref().map_or(Ok(()), |t| whole(name, t, spec))?;
     }
-    Ok(Lora { generation: generation(&config_path, &weights_path)?, config, modules })
-}
-
-#[derive(Default)]
-struct Pair {
-    a: Option<Matrix>,
-    b: Option<Matrix>,
-}
-
-fn pairs(tensors: &Safetensors, spec: &DecoderSpec) -> Result<BTreeMap<Module, Pair>> {
-    let mut found: BTreeMap<Module, Pair> = BTreeMap::new();
-    let mut strange = Vec::new();
-    for name in tensors.tensors().keys() {
-        match place(name, spec) {
-            Some((module, true)) => found.entry(module).or_default().a = Some(tensors.matrix(name)?),
-            Some((module, false)) => found.entry(module).or_default().b = Some(tensors.matrix(name)?),
-            None => strange.push(name.as_str()),
+    let saved =
+        |name: &str| config.modules_to_save.iter().any(|m| m == name || m.ends_with(&format!(".{name}")));
+    for (name, table) in [("embed_tokens", &found.embed), ("lm_head", &found.head)] {
+        if saved(name) && table.is_none() {
+            return Err(Error::corrupt(format!("`{name}` is in modules_to_save, but its weight is missing")));
         }
     }
-    if strange.is_empty() {
-        return Ok(found);
+    for (module, bias) in &found.biases {
+        if config.bias == BiasKind::None {
+            return Err(Error::corrupt(format!("`{module}` has a bias, but adapter_config.json says none")));
+        }
+        vector(&module.to_string(), "bias", bias, module.shape(spec).0)?;
     }
-    strange.sort_unstable();
-    let shown = strange.iter().take(5).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
-    let more = if strange.len() > 5 { format!(" and {} more", strange.len() - 5) } else { String::new() };
-    Err(Error::invalid(format!("tensors that fit no module of the base: {shown}{more}")).hint(format!(
-        "the base is a `{}` of {} layers; was the adapter trained on another?",
-        spec.architecture, spec.layers
-    )))
+    if modules.is_empty() && embedding.is_none() && found.embed.is_none() && found.head.is_none() {
+        return Err(Error::corrupt("the adapter changes no module"));
+    }
+    let biases = found.biases.into_iter().collect();
+    Ok(Lora { config, modules, embedding, embed: found.embed, head: found.head, biases, generation })
 }
 
-/// The module of a tensor, and whether it is its A.
-fn place(name: &str, spec: &DecoderSpec) -> Option<(Module, bool)> {
-    let path = name.strip_prefix(PREFIX)?;
-    let (module, a) = match path.strip_suffix(".lora_A.weight") {
-        Some(module) => (module, true),
-        None => (path.strip_suffix(".lora_B.weight")?, false),
-    };
-    Some((Module::parse(module, spec)?, a))
-}
-
-fn fit(module: Module, pair: Pair, config: &LoraConfig, spec: &DecoderSpec) -> Result<LoraModule> {
+fn fit(module: Module, parts: Parts, config: &LoraConfig, spec: &DecoderSpec) -> Result<LoraModule> {
     let name = module.to_string();
-    let (Some(a), Some(b)) = (pair.a, pair.b) else {
-        return Err(Error::corrupt(format!("`{name}` has only one of lora_A and lora_B")));
+    let Parts { a, b, magnitude, low_bias } = parts;
+    let LowRankPair { a, b, scale } = low_rank(&name, (a, b), module.shape(spec), config)?;
+    for (what, key, there, said) in [
+        ("lora_magnitude_vector", "use_dora", magnitude.is_some(), config.dora),
+        ("lora_B.bias", "lora_bias", low_bias.is_some(), config.lora_bias),
+    ] {
+        if there != said {
+            let has = if there { "a" } else { "no" };
+            return Err(Error::corrupt(format!("`{name}` has {has} {what}, but `{key}` is {said}")));
+        }
+    }
+    for (what, numbers) in [("lora_magnitude_vector", &magnitude), ("lora_B.bias", &low_bias)] {
+        numbers.as_ref().map_or(Ok(()), |v| vector(&name, what, v, b.rows()))?;
+    }
+    let bias = low_bias.map(|v| v.into_iter().map(|x| x * scale).collect());
+    Ok(LoraModule { module, a, b, scale, magnitude, bias })
+}
+
+fn low_rank(
+    name: &str,
+    pair: (Option<Matrix>, Option<Matrix>),
+    (out, inputs): (usize, usize),
+    config: &LoraConfig,
+) -> Result<LowRankPair> {
+    let (Some(a), Some(b)) = pair else {
+        return Err(Error::corrupt(format!("`{name}` has not both of lora_A and lora_B")));
     };
-    let (out, inputs) = module.shape(spec);
     if a.cols() != inputs || b.rows() != out {
         return Err(Error::invalid(format!(
             "the adapter is for another base: at `{name}` it maps {} to {}, the base maps {inputs} to {out}",
@@ -86,7 +96,7 @@ fn fit(module: Module, pair: Pair, config: &LoraConfig, spec: &DecoderSpec) -> R
             b.rows()
         )));
     }
-    let r = config.rank_of(&name);
+    let r = config.rank_of(name);
     if a.rows() != b.cols() || a.rows() != r {
         return Err(Error::invalid(format!(
             "rank mismatch at `{name}`: lora_A has {}, lora_B has {}, adapter_config.json says {r}",
@@ -94,11 +104,47 @@ fn fit(module: Module, pair: Pair, config: &LoraConfig, spec: &DecoderSpec) -> R
             b.cols()
         )));
     }
-    if [&a, &b].iter().any(|m| m.to_f32().iter().any(|x| !x.is_finite())) {
-        return Err(Error::corrupt(format!("`{name}` holds numbers that are not finite")));
+    [&a, &b].into_iter().try_for_each(|m| finite(name, m))?;
+    Ok(LowRankPair { a, b, scale: config.scale_of(name, r) })
+}
+
+/// A table stored whole.
+fn whole(name: &str, table: &Matrix, spec: &DecoderSpec) -> Result<()> {
+    let want = (spec.vocab, spec.hidden);
+    if (table.rows(), table.cols()) != want {
+        let (rows, cols) = (table.rows(), table.cols());
+        return Err(Error::invalid(format!(
+            "the adapter is for another base: its `{name}` is {rows} x {cols}, the base's {} x {}",
+            want.0, want.1
+        )));
     }
-    let scale = config.scale_of(&name, r);
-    Ok(LoraModule { module, a, b, scale })
+    finite(name, table)
+}
+
+fn vector(name: &str, what: &str, numbers: &[f32], out: usize) -> Result<()> {
+    if numbers.len() != out {
+        let n = numbers.len();
+        return Err(Error::invalid(format!("`{name}`: {what} has {n} numbers, the base has {out} outputs")));
+    }
+    if numbers.iter().any(|x| !x.is_finite()) {
+        return Err(not_finite(name));
+    }
+    Ok(())
+}
+
+fn finite(name: &str, m: &Matrix) -> Result<()> {
+    let mut row = vec![0.0; m.cols()];
+    for r in 0..m.rows() {
+        m.dequantize_rows(r..r + 1, &mut row);
+        if row.iter().any(|x| !x.is_finite()) {
+            return Err(not_finite(name));
+        }
+    }
+    Ok(())
+}
+
+fn not_finite(name: &str) -> Error {
+    Error::corrupt(format!("`{name}` holds numbers that are not finite"))
 }
 
 fn generation(config: &Path, weights: &Path) -> Result<String> {

@@ -3,8 +3,8 @@
 use crate::{Parameter, Parameters};
 use lyceum_core::{Error, Result};
 use lyceum_data::Random;
-use lyceum_models::peft::{self, Lora, LoraConfig, OutModule};
-use lyceum_models::{DecoderSpec, Module, Projection};
+use lyceum_models::peft::{self, BiasKind, Lora, LoraConfig, LoraModule, OutModule, RowNorms};
+use lyceum_models::{DecoderSpec, DecoderWeights, Module, Projection};
 use lyceum_tensor::Matrix;
 use lyceum_tensor::tape::Tensor;
 use serde::{Deserialize, Serialize};
@@ -73,13 +73,23 @@ pub struct AdapterSettings {
     pub dropout: f32,
     /// Scale by alpha / √r in place of alpha / r.
     pub use_rslora: bool,
+    /// Learn the length of each row of the changed matrix apart from its direction (DoRA).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub use_dora: bool,
     /// Where.
     pub target_modules: Targets,
 }
 
 impl Default for AdapterSettings {
     fn default() -> Self {
-        Self { r: 8, alpha: 16.0, dropout: 0.0, use_rslora: false, target_modules: Targets::AllLinear }
+        Self {
+            r: 8,
+            alpha: 16.0,
+            dropout: 0.0,
+            use_rslora: false,
+            use_dora: false,
+            target_modules: Targets::AllLinear,
+        }
     }
 }
 
@@ -109,6 +119,10 @@ impl AdapterSettings {
             r: self.r,
             alpha: f64::from(self.alpha),
             rslora: self.use_rslora,
+            dora: self.use_dora,
+            lora_bias: false,
+            bias: BiasKind::None,
+            modules_to_save: Vec::new(),
             target_modules: self.target_modules.suffixes(),
             rank_pattern: Vec::new(),
             alpha_pattern: Vec::new(),
@@ -118,17 +132,53 @@ impl AdapterSettings {
     }
 }
 
-/// A low-rank term: the places of its factors among the parameters.
-#[derive(Debug, Clone, Copy)]
+/// A low-rank term: the places of its factors among the parameters, and what goes with them.
+#[derive(Debug, Clone)]
 pub(super) struct Low {
+    pub(super) a: usize,
+    pub(super) b: usize,
+    pub(super) scale: f32,
+    pub(super) dora: Option<Dora>,
+    /// Added to the output; not trained.
+    pub(super) bias: Option<Tensor>,
+}
+
+/// The lengths of the rows: the place of what is learnt, and what those of the sum are computed from.
+#[derive(Debug, Clone)]
+pub(super) struct Dora {
+    pub(super) magnitude: usize,
+    pub(super) norms: RowNorms,
+}
+
+/// The low-rank term of the token embeddings: `a` lies as `[vocab, r]`, so that a token's row is one piece.
+#[derive(Debug, Clone)]
+pub(super) struct EmbeddingTerm {
     pub(super) a: usize,
     pub(super) b: usize,
     pub(super) scale: f32,
 }
 
-/// Fresh factors: A uniform within ±1/√in (Kaiming's rule with a = √5, as PEFT begins), B zero.
+impl EmbeddingTerm {
+    /// That of an adapter, if it has one.
+    pub(super) fn of(lora: &Lora, parameters: &mut Parameters) -> Option<Self> {
+        let e = lora.embedding.as_ref()?;
+        let (r, vocab) = (e.a.rows(), e.a.cols());
+        let flat = e.a.to_f32();
+        let a = (0..vocab).flat_map(|id| flat.iter().skip(id).step_by(vocab).copied()).collect();
+        let mut push = |part: &str, shape: [usize; 2], values: Vec<f32>| {
+            let name = format!("model.embed_tokens.lora_embedding_{part}");
+            parameters.push(Parameter::new(name, Tensor::new(shape.to_vec(), values)))
+        };
+        let a = push("A", [vocab, r], a);
+        Some(Self { a, b: push("B", [e.b.rows(), r], e.b.to_f32()), scale: e.scale })
+    }
+}
+
+/// Fresh factors: A uniform within ±1/√in (Kaiming's rule with a = √5, as PEFT begins), B zero, so that training begins
+/// at the base; DoRA's lengths are the base's own.
 pub(super) fn fresh_terms(
     spec: &DecoderSpec,
+    weights: &DecoderWeights,
     settings: &AdapterSettings,
     seed: u64,
     parameters: &mut Parameters,
@@ -144,24 +194,42 @@ pub(super) fn fresh_terms(
             .push(Parameter::new(format!("{module}.lora_A"), Tensor::new(vec![settings.r, inputs], a)));
         let b = Tensor::zeros(vec![out, settings.r]);
         let b = parameters.push(Parameter::new(format!("{module}.lora_B"), b));
-        low.insert(module, Low { a, b, scale: settings.scale() });
+        let base = weights.matrix(module).filter(|_| settings.use_dora);
+        let dora = base.map(|base| {
+            let norms = RowNorms::of(base);
+            Dora { magnitude: push_magnitude(module, norms.lengths(), parameters), norms }
+        });
+        low.insert(module, Low { a, b, scale: settings.scale(), dora, bias: None });
     }
     Ok(low)
 }
 
+fn push_magnitude(module: Module, lengths: Vec<f32>, parameters: &mut Parameters) -> usize {
+    let name = format!("{module}.lora_magnitude_vector");
+    parameters.push(Parameter::new(name, Tensor::new(vec![lengths.len()], lengths)))
+}
+
 /// The factors of an adapter that exists.
-pub(super) fn known_terms(lora: &Lora, parameters: &mut Parameters) -> HashMap<Module, Low> {
-    let mut push = |name: String, m: &Matrix| {
-        parameters.push(Parameter::new(name, Tensor::new(vec![m.rows(), m.cols()], m.to_f32())))
+pub(super) fn known_terms(
+    weights: &DecoderWeights,
+    lora: &Lora,
+    parameters: &mut Parameters,
+) -> HashMap<Module, Low> {
+    let term = |m: &LoraModule| {
+        let mut push = |part: &str, m: &Matrix, module: Module| {
+            let value = Tensor::new(vec![m.rows(), m.cols()], m.to_f32());
+            parameters.push(Parameter::new(format!("{module}.{part}"), value))
+        };
+        let a = push("lora_A", &m.a, m.module);
+        let b = push("lora_B", &m.b, m.module);
+        let dora = m.magnitude.clone().zip(weights.matrix(m.module)).map(|(lengths, base)| Dora {
+            magnitude: push_magnitude(m.module, lengths, parameters),
+            norms: RowNorms::of(base),
+        });
+        let bias = m.bias.clone().map(|b| Tensor::new(vec![b.len()], b));
+        (m.module, Low { a, b, scale: m.scale, dora, bias })
     };
-    lora.modules
-        .iter()
-        .map(|m| {
-            let a = push(format!("{}.lora_A", m.module), &m.a);
-            let b = push(format!("{}.lora_B", m.module), &m.b);
-            (m.module, Low { a, b, scale: m.scale })
-        })
-        .collect()
+    lora.modules.iter().map(term).collect()
 }
 
 /// Writes the adapter as a PEFT folder.
@@ -182,6 +250,7 @@ pub(super) fn write(
             a: parameters.0[low.a].value.data(),
             b: parameters.0[low.b].value.data(),
             r: settings.r,
+            magnitude: low.dora.as_ref().map(|d| parameters.0[d.magnitude].value.data()),
         })
         .collect();
     peft::write(folder, &settings.config(base_model), &out)

@@ -1,6 +1,6 @@
 //! Writing base and adapter as one model, in the kind of file that the base is: a GGUF file or a safetensors folder.
 //!
-//! W' = W + s B A. Tensors that the adapter does not touch are copied byte for byte. A quantised tensor cannot take
+//! W' = W + s B A, each row stretched to its length in DoRA. Tensors that the adapter does not touch are copied byte for byte. A quantised tensor cannot take
 //! the sum without rounding it again, so touched ones are written in a finer format.
 
 use lyceum_core::{Error, Result};
@@ -44,15 +44,19 @@ pub fn merge(base: &Path, spec: &DecoderSpec, lora: &Lora, output: &Path, format
 
 fn file(base: &Path, spec: &DecoderSpec, lora: &Lora, output: &Path, format: MergeFormat) -> Result<()> {
     let from = Gguf::open(base)?;
-    let mut merged: Vec<(String, Matrix)> = Vec::new();
-    for m in &lora.modules {
-        let (name, order) = match m.module {
-            Module::Layer(l, p) => (format!("blk.{l}.{}.weight", p.gguf()), stored_order(spec, p)),
-            Module::Head => ("output.weight".to_string(), None),
-        };
-        let stored = from.matrix(&name)?;
-        merged.push((name, sum(&stored, m, order.as_deref(), format.of(&stored))?));
-    }
+    let names = Names {
+        embed: "token_embd.weight",
+        module: &|module| match module {
+            Module::Layer(l, p) => format!("blk.{l}.{}.weight", p.gguf()),
+            Module::Head => "output.weight".to_string(),
+        },
+        order: &|module| match module {
+            Module::Layer(_, p) => stored_order(spec, p),
+            Module::Head => None,
+        },
+        tied: !from.tensors().contains_key("output.weight"),
+    };
+    let merged = changed(lora, &names, &|name| from.matrix(name), format)?;
     let kind = file_type(merged.iter().map(|(_, m)| m.format()).next());
     let metadata: Vec<(&str, &Value)> = from
         .metadata()
@@ -76,15 +80,15 @@ fn file_type(format: Option<Format>) -> Value {
 
 fn folder(base: &Path, lora: &Lora, output: &Path, format: MergeFormat) -> Result<()> {
     let from = Safetensors::open_folder(base)?;
-    let mut merged: Vec<(String, Matrix)> = Vec::new();
-    for m in &lora.modules {
-        let name = format!("{}.weight", m.module);
-        let stored = from.matrix(&name)?;
-        let to = format.of(&stored);
-        if !matches!(to, Format::F32 | Format::F16 | Format::BF16) {
-            return Err(Error::unsupported(format!("a safetensors folder cannot hold {to} tensors")));
-        }
-        merged.push((name, sum(&stored, m, None, to)?));
+    let names = Names {
+        embed: "model.embed_tokens.weight",
+        module: &|module| format!("{module}.weight"),
+        order: &|_| None,
+        tied: !from.contains("lm_head.weight") || says_tied(base)?,
+    };
+    let merged = changed(lora, &names, &|name| from.matrix(name), format)?;
+    if let Some((_, m)) = merged.iter().find(|(_, m)| !m.format().is_float()) {
+        return Err(Error::unsupported(format!("a safetensors folder cannot hold {} tensors", m.format())));
     }
     let partial = output.with_extension("partial");
     std::fs::create_dir_all(&partial).map_err(|e| Error::io(&partial, "create", e))?;
@@ -113,19 +117,108 @@ fn to_write<'a>(from: &'a Tensors, merged: &'a [(String, Matrix)]) -> Result<Vec
     from.tensors().iter().map(one).collect()
 }
 
-/// W + s B A in a format; `order` says which row of B A belongs to each stored row.
-fn sum(stored: &Matrix, m: &LoraModule, order: Option<&[usize]>, format: Format) -> Result<Matrix> {
+/// How a kind of file names and stores what an adapter changes.
+struct Names<'a> {
+    embed: &'a str,
+    module: &'a dyn Fn(Module) -> String,
+    /// Which row of the module each stored row is; nothing when they are in order.
+    order: &'a dyn Fn(Module) -> Option<Vec<usize>>,
+    /// Whether the output layer is the embedding table.
+    tied: bool,
+}
+
+/// All tensors that the adapter changes, by their names in the file.
+fn changed(
+    lora: &Lora,
+    names: &Names<'_>,
+    read: &dyn Fn(&str) -> Result<Matrix>,
+    format: MergeFormat,
+) -> Result<Vec<(String, Matrix)>> {
+    if !lora.biases.is_empty() || lora.modules.iter().any(|m| m.bias.is_some()) {
+        return Err(Error::unsupported(
+            "an adapter with biases cannot be merged: models have no place for them",
+        ));
+    }
+    let on_head = lora.modules.iter().find(|m| m.module == Module::Head);
+    let embeds = lora.embed.is_some() || lora.embedding.is_some();
+    if names.tied && (embeds || on_head.is_some() || lora.head.is_some()) {
+        return Err(Error::unsupported(
+            "the base's output layer is its embedding table: an adapter that changes one of them cannot be merged",
+        ));
+    }
+    let mut out = Vec::new();
+    if embeds {
+        let stored = read(names.embed)?;
+        let to = format.of(&stored);
+        let table = lora.embed.clone().unwrap_or(stored);
+        let mut w = table.to_f32();
+        if let Some(e) = &lora.embedding {
+            let (a, b) = (e.a.to_f32(), e.b.to_f32());
+            let (down, up) = (View::new(&a, e.a.cols()).t(), View::new(&b, e.b.cols()).t());
+            add_product(&mut w, (table.rows(), table.cols(), e.a.rows()), down, up, e.scale);
+        }
+        out.push((names.embed.to_string(), Matrix::from_f32(table.rows(), table.cols(), w)?.quantize(to)?));
+    }
+    if let (Some(head), None) = (&lora.head, on_head) {
+        let name = (names.module)(Module::Head);
+        out.push((name.clone(), head.quantize(format.of(&read(&name)?))?));
+    }
+    for m in &lora.modules {
+        let name = (names.module)(m.module);
+        let stored = read(&name)?;
+        let to = format.of(&stored);
+        let from = lora.head.as_ref().filter(|_| m.module == Module::Head).unwrap_or(&stored);
+        out.push((name, sum(from, m, (names.order)(m.module).as_deref(), to)?));
+    }
+    Ok(out)
+}
+
+/// `w` `[rows, cols]` += s left right, over an inner length.
+fn add_product(
+    w: &mut [f32],
+    (rows, cols, r): (usize, usize, usize),
+    left: View<'_>,
+    right: View<'_>,
+    s: f32,
+) {
+    let mut product = vec![0.0; rows * cols];
+    gemm(Pool::global(), (rows, cols, r), left, right, &mut product, cols, false);
+    w.iter_mut().zip(product).for_each(|(w, p)| *w += s * p);
+}
+
+/// W + s B A in a format, stretched to DoRA's lengths; `order` says which row of B A belongs to each stored row.
+pub(super) fn sum(
+    stored: &Matrix,
+    m: &LoraModule,
+    order: Option<&[usize]>,
+    format: Format,
+) -> Result<Matrix> {
     let (rows, cols, r) = (stored.rows(), stored.cols(), m.a.rows());
     let b = match order {
         Some(order) => m.b.select_rows(order.iter().copied())?,
         None => m.b.clone(),
     };
-    let mut factors = b.to_f32();
-    factors.iter_mut().for_each(|x| *x *= m.scale);
+    let (a, b) = (m.a.to_f32(), b.to_f32());
     let mut w = stored.to_f32();
-    let a = m.a.to_f32();
-    gemm(Pool::global(), (rows, cols, r), View::new(&factors, r), View::new(&a, cols), &mut w, cols, true);
+    add_product(&mut w, (rows, cols, r), View::new(&b, r), View::new(&a, cols), m.scale);
+    if let Some(lengths) = &m.magnitude {
+        for (i, row) in w.chunks_exact_mut(cols).enumerate() {
+            let own = order.and_then(|o| o.get(i)).copied().unwrap_or(i);
+            let norm = row.iter().map(|w| w * w).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+            let by = lengths.get(own).copied().unwrap_or(norm) / norm;
+            row.iter_mut().for_each(|w| *w *= by);
+        }
+    }
     Matrix::from_f32(rows, cols, w)?.quantize(format)
+}
+
+/// `tie_word_embeddings` of a folder's configuration.
+fn says_tied(folder: &Path) -> Result<bool> {
+    let path = folder.join("config.json");
+    let text = std::fs::read(&path).map_err(|e| Error::io(&path, "read", e))?;
+    let config: serde_json::Value =
+        serde_json::from_slice(&text).map_err(|e| Error::corrupt(e.to_string()).in_file(&path))?;
+    Ok(config.get("tie_word_embeddings").and_then(serde_json::Value::as_bool).unwrap_or(false))
 }
 
 #[cfg(test)]
@@ -140,28 +233,30 @@ mod tests {
     }
 
     /// A merged model says what base and adapter say together.
-    fn agrees(base: &str, format: MergeFormat, bound: f32) {
+    fn agrees(base: &str, adapter: &str, format: MergeFormat, bound: f32) {
         let (spec, weights) = load_without_text(&golden(base)).unwrap();
-        let lora = lyceum_models::peft::read(&golden("peft/lora_r8_all"), &spec).unwrap();
+        let lora = lyceum_models::peft::read(&golden("peft").join(adapter), &spec).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let output = dir.path().join(if base.ends_with("gguf") { "m.gguf" } else { "m" });
         merge(&golden(base), &spec, &lora, &output, format).unwrap();
         assert!(merge(&golden(base), &spec, &lora, &output, format).is_err(), "it must not overwrite");
         let pool = Pool::new(2);
         let ids: Vec<u32> = (1..20).map(|i| i * 17 % 384).collect();
-        let (network, parameters) = Network::with_lora(&spec, &weights, &lora);
+        let (network, parameters) = Network::with_lora(&spec, &weights, &lora).unwrap();
         let want = network.logits(&pool, &parameters, &ids);
         let (spec, weights) = load_without_text(&output).unwrap();
         let (network, parameters) = Network::plain(&spec, &weights);
         let got = network.logits(&pool, &parameters, &ids);
         let worst = want.data().iter().zip(got.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(worst < bound, "{base}: {worst}");
+        assert!(worst < bound, "{base} with {adapter}: {worst}");
     }
 
     #[test]
     fn merged_folders_and_files_agree_with_base_and_adapter() {
-        agrees("llama", MergeFormat::Fixed(Format::F32), 1e-4);
-        agrees("gguf/llama_q8_0.gguf", MergeFormat::Fixed(Format::F32), 1e-4);
-        agrees("gguf/llama_q4_0.gguf", MergeFormat::Auto, 0.2);
+        for adapter in ["lora_r8_all", "dora_r4", "lora_embedding", "lora_modules_to_save"] {
+            agrees("llama", adapter, MergeFormat::Fixed(Format::F32), 1e-4);
+            agrees("gguf/llama_q8_0.gguf", adapter, MergeFormat::Fixed(Format::F32), 1e-4);
+        }
+        agrees("gguf/llama_q4_0.gguf", "lora_r8_all", MergeFormat::Auto, 0.2);
     }
 }

@@ -2,14 +2,15 @@
 //! or over trained weights. `engine` executes the same description without gradients; a test holds both to the same
 //! logits.
 
-use super::adapter::{AdapterSettings, Low, fresh_terms, known_terms};
+use super::adapter::{AdapterSettings, Dora, EmbeddingTerm, Low, fresh_terms, known_terms};
+use super::merge;
 use crate::{Parameter, Parameters};
 use lyceum_core::Result;
 use lyceum_data::Random;
 use lyceum_models::peft::Lora;
 use lyceum_models::{DecoderSpec, DecoderWeights, LayerWeights, Module, Projection};
 use lyceum_tensor::tape::{AttentionShape, LowRank, RotaryTable, Segments, Tape, Tensor, Var, Weight};
-use lyceum_tensor::{Matrix, Pool};
+use lyceum_tensor::{Format, Matrix, Pool};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ pub struct Network {
     norm: VectorSource,
     blocks: Vec<Block>,
     low: HashMap<Module, Low>,
+    embedding: Option<EmbeddingTerm>,
     dropout: f32,
 }
 
@@ -82,15 +84,41 @@ impl Network {
         seed: u64,
     ) -> Result<(Self, Parameters)> {
         let mut parameters = Parameters::default();
-        let low = fresh_terms(spec, settings, seed, &mut parameters)?;
+        let low = fresh_terms(spec, weights, settings, seed, &mut parameters)?;
         Ok((Self::over(spec, weights, low, settings.dropout), parameters))
     }
 
-    /// A frozen base with the terms of an adapter that exists, to go on from or to look at.
-    pub fn with_lora(spec: &DecoderSpec, weights: &DecoderWeights, lora: &Lora) -> (Self, Parameters) {
+    /// A frozen base with the terms of an adapter that exists, to go on from or to look at. What the adapter does to
+    /// the output layer, and its biases, stay as they are.
+    pub fn with_lora(
+        spec: &DecoderSpec,
+        weights: &DecoderWeights,
+        lora: &Lora,
+    ) -> Result<(Self, Parameters)> {
         let mut parameters = Parameters::default();
-        let low = known_terms(lora, &mut parameters);
-        (Self::over(spec, weights, low, 0.0), parameters)
+        let low = known_terms(weights, lora, &mut parameters);
+        let mut network = Self::over(spec, weights, low, 0.0);
+        network.embedding = EmbeddingTerm::of(lora, &mut parameters);
+        let mut head = lora.head.clone();
+        if let Some(m) = lora.modules.iter().find(|m| m.module == Module::Head) {
+            head = Some(merge::sum(head.as_ref().unwrap_or(weights.head()), m, None, Format::F32)?);
+        }
+        if let Some(table) = &lora.embed {
+            // A tied output layer keeps the base's table.
+            head = head.or_else(|| weights.head.is_none().then(|| weights.embed.clone()));
+            network.embed = Source::Frozen(table.clone());
+        }
+        if let Some(head) = head {
+            network.head = Some(Source::Frozen(head));
+        }
+        for (module, bias) in &lora.biases {
+            if let Module::Layer(l, p) = module
+                && let Some(slot) = network.blocks.get_mut(*l).and_then(|b| b.bias.get_mut(*p as usize))
+            {
+                *slot = Some(Tensor::new(vec![bias.len()], bias.clone()));
+            }
+        }
+        Ok((network, parameters))
     }
 
     /// A base alone: nothing is trained.
@@ -108,6 +136,7 @@ impl Network {
             norm: frozen(&weights.norm),
             blocks,
             low,
+            embedding: None,
             dropout,
         }
     }
@@ -154,6 +183,7 @@ impl Network {
             norm,
             blocks,
             low: HashMap::new(),
+            embedding: None,
             dropout: 0.0,
         };
         (network, p)
@@ -196,6 +226,9 @@ impl Network {
         let mut pass = Pass { tape, vars, network: self, positions, segments, rotary, step };
         let table = pass.weight(&self.embed);
         let mut h = pass.tape.embedding(ids, &table);
+        if let Some(term) = &self.embedding {
+            h = pass.embedding_term(ids, term, &h);
+        }
         for (l, block) in self.blocks.iter().enumerate() {
             h = pass.block(l, block, h);
         }
@@ -262,19 +295,51 @@ impl Pass<'_, '_, '_> {
         }
     }
 
+    /// h + s (Aᵀ of the ids) Bᵀ.
+    fn embedding_term(&mut self, ids: &[u32], term: &EmbeddingTerm, h: &Var) -> Var {
+        let rows = self.tape.embedding(ids, &Weight::Dense(self.vars[term.a].clone()));
+        let up = self.tape.linear(&rows, &Weight::Dense(self.vars[term.b].clone()), None);
+        let up = self.tape.scale(&up, term.scale);
+        self.tape.add(h, &up)
+    }
+
     /// One linear layer with its low-rank term, if it has one.
     fn linear(&mut self, layer: usize, block: &Block, projection: Projection, x: &Var) -> Var {
-        let i = projection as usize;
+        let (i, network) = (projection as usize, self.network);
         let weight = self.weight(&block.linear[i]);
         let bias = block.bias[i].clone().map(Var::constant);
-        let y = self.tape.linear(x, &weight, bias.as_ref());
-        let Some(low) = self.network.low.get(&Module::Layer(layer, projection)) else { return y };
+        let Some(low) = network.low.get(&Module::Layer(layer, projection)) else {
+            return self.tape.linear(x, &weight, bias.as_ref());
+        };
+        let early = bias.as_ref().filter(|_| low.dora.is_none());
+        let y = self.tape.linear(x, &weight, early);
         let term = LowRank { a: self.vars[low.a].clone(), b: self.vars[low.b].clone(), scale: low.scale };
         let dropped = match self.step {
-            Some(step) => self.tape.dropout(x, self.network.dropout, step << 16 | (layer * 8 + i) as u64),
+            Some(step) => self.tape.dropout(x, network.dropout, step << 16 | (layer * 8 + i) as u64),
             None => x.clone(),
         };
-        self.tape.low_rank(&y, &dropped, &term)
+        let mut y = self.tape.low_rank(&y, &dropped, &term);
+        if let (Some(dora), Weight::Frozen(base)) = (&low.dora, &weight) {
+            y = self.dora(&y, base, &term, dora);
+            if let Some(bias) = &bias {
+                y = self.tape.add_columns(&y, bias);
+            }
+        }
+        match &low.bias {
+            Some(bias) => self.tape.add_columns(&y, &Var::constant(bias.clone())),
+            None => y,
+        }
+    }
+
+    /// y ⊙ m / ‖W + s B A‖ (Liu et al. 2024): the lengths of the sum count as constants in the gradient (section 4.3
+    /// there).
+    fn dora(&mut self, y: &Var, base: &Matrix, low: &LowRank, dora: &Dora) -> Var {
+        let (a, b) = (low.a.value().data(), low.b.value().data());
+        let lengths = dora.norms.with(self.tape.pool(), base, a, b, low.scale);
+        let inverse: Vec<f32> = lengths.iter().map(|n| 1.0 / n).collect();
+        let inverse = Var::constant(Tensor::new(vec![inverse.len()], inverse));
+        let factors = self.tape.mul(&self.vars[dora.magnitude], &inverse);
+        self.tape.scale_columns(y, &factors)
     }
 
     fn block(&mut self, l: usize, block: &Block, h: Var) -> Var {

@@ -16,6 +16,8 @@ pub struct Adapter {
     pub target_modules: Option<Vec<String>>,
     /// Whether the scale is alpha / √r.
     pub use_rslora: bool,
+    /// Whether the length of each row is learnt apart from its direction.
+    pub use_dora: bool,
     /// A PEFT folder to start from.
     pub pretrained: Option<String>,
 }
@@ -64,12 +66,10 @@ pub(super) fn read(top: &mut Section<'_>) -> Option<Adapter> {
             dropout: s.number("dropout", 0.05, 0.0..=0.99),
             target_modules: modules(s),
             use_rslora: s.truth("use_rslora", false),
+            use_dora: s.truth("use_dora", false),
             pretrained: s.text("pretrained_adapter_weights"),
         };
         s.choice("bias_type", "none", &["none"], "");
-        if let Some(node) = s.take("use_dora").filter(|n| n.value == Yaml::Bool(true)) {
-            s.issues().unsupported(node, &s.path("use_dora"), "is not supported yet");
-        }
         s.section("postprocessor", postprocessor);
         s.finish(&[], &["init_lora_weights"]);
         Some(adapter)
