@@ -1,4 +1,5 @@
-//! The formats in which weights are stored, with the sizes of their blocks. Source: the GGUF format, version 3.
+//! The formats in which weights are stored, with the sizes of their blocks. Source: the GGUF format, version 3; NF4:
+//! Dettmers et al. 2023.
 
 use std::fmt;
 
@@ -43,10 +44,12 @@ pub enum Format {
     TQ2_0,
     /// 4-bit floats with a shared power of two.
     MXFP4,
+    /// 4 bits, steps by the quantiles of a normal distribution, scale in single precision: in memory only.
+    NF4,
 }
 
-/// Name, GGUF type id, elements of a block, bytes of a block.
-const TABLE: [(Format, &str, u32, usize, usize); 18] = [
+/// Name, GGUF type id (or [`NO_ID`]), elements of a block, bytes of a block.
+const TABLE: [(Format, &str, u32, usize, usize); 19] = [
     (Format::F32, "F32", 0, 1, 4),
     (Format::F16, "F16", 1, 1, 2),
     (Format::BF16, "BF16", 30, 1, 2),
@@ -65,7 +68,11 @@ const TABLE: [(Format, &str, u32, usize, usize); 18] = [
     (Format::TQ1_0, "TQ1_0", 34, 256, 54),
     (Format::TQ2_0, "TQ2_0", 35, 256, 66),
     (Format::MXFP4, "MXFP4", 39, 32, 17),
+    (Format::NF4, "NF4", NO_ID, 64, 36),
 ];
+
+/// In place of an id that GGUF does not have.
+const NO_ID: u32 = u32::MAX;
 
 /// Names of GGUF types that exist but are not read.
 const FOREIGN: [(u32, &str); 14] = [
@@ -86,9 +93,9 @@ const FOREIGN: [(u32, &str); 14] = [
 ];
 
 impl Format {
-    /// All formats.
+    /// All formats of GGUF files.
     pub fn all() -> impl Iterator<Item = Self> {
-        TABLE.iter().map(|row| row.0)
+        TABLE.iter().filter(|row| row.2 != NO_ID).map(|row| row.0)
     }
 
     fn row(self) -> (&'static str, u32, usize, usize) {
@@ -101,9 +108,9 @@ impl Format {
         self.row().0
     }
 
-    /// Its type id in GGUF.
-    pub fn gguf_id(self) -> u32 {
-        self.row().1
+    /// Its type id in GGUF, where it has one.
+    pub fn gguf_id(self) -> Option<u32> {
+        Some(self.row().1).filter(|id| *id != NO_ID)
     }
 
     /// Elements of a block; a row's length must be a multiple of it.
@@ -124,7 +131,7 @@ impl Format {
 
     /// The format of a GGUF type id, or the name of the type if it is known and not read.
     pub fn from_gguf_id(id: u32) -> Result<Self, String> {
-        if let Some(row) = TABLE.iter().find(|row| row.2 == id) {
+        if let Some(row) = TABLE.iter().find(|row| row.2 == id && id != NO_ID) {
             return Ok(row.0);
         }
         let name = FOREIGN.iter().find(|row| row.0 == id).map(|row| row.1);

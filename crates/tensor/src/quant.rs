@@ -1,8 +1,10 @@
-//! From f32 to stored blocks, for the formats that we write. Source: the GGUF reference quantiser.
+//! From f32 to stored blocks, for the formats that we write. Source: the GGUF reference quantiser; NF4: Dettmers et al.
+//! 2023.
 
 #![allow(clippy::indexing_slicing, reason = "blocks are arrays of a constant size")]
 
 use crate::Format;
+use crate::dequant::codebook::NF4;
 use half::{bf16, f16};
 use lyceum_core::{Error, Result};
 
@@ -20,8 +22,9 @@ pub fn quantize(format: Format, values: &[f32]) -> Result<Vec<u8>> {
         Format::Q4_0 => values.as_chunks().0.iter().for_each(|x| out.extend(q4_0(x))),
         Format::Q4_1 => values.as_chunks().0.iter().for_each(|x| out.extend(q4_1(x))),
         Format::Q8_0 => values.as_chunks().0.iter().for_each(|x| out.extend(q8_0(x))),
+        Format::NF4 => values.as_chunks().0.iter().for_each(|x| out.extend(nf4(x))),
         other => {
-            let known = "F32, F16, BF16, Q8_0, Q4_0, Q4_1";
+            let known = "F32, F16, BF16, Q8_0, Q4_0, Q4_1, NF4";
             return Err(Error::unsupported(format!("{other} cannot be written"))
                 .hint(format!("choose one of {known}")));
         }
@@ -39,6 +42,22 @@ fn q4_0(x: &[f32; 32]) -> [u8; 18] {
     out[..2].copy_from_slice(&f16::from_f32(d).to_le_bytes());
     for j in 0..16 {
         out[2 + j] = code(x[j]) | code(x[j + 16]) << 4;
+    }
+    out
+}
+
+/// The largest magnitude, and for each number divided by it the nearest of NF4's steps.
+fn nf4(x: &[f32; 64]) -> [u8; 36] {
+    let largest = x.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+    // How many of the midpoints between steps lie below is the nearest step.
+    let code = |v: f32| {
+        let v = if largest == 0.0 { 0.0 } else { v / largest };
+        NF4.windows(2).filter(|pair| v > 0.5 * (pair[0] + pair[1])).count() as u8
+    };
+    let mut out = [0; 36];
+    out[..4].copy_from_slice(&largest.to_le_bytes());
+    for (byte, pair) in out[4..].iter_mut().zip(x.as_chunks::<2>().0) {
+        *byte = code(pair[0]) << 4 | code(pair[1]);
     }
     out
 }

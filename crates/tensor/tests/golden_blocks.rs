@@ -40,3 +40,23 @@ fn rounding_agrees_with_the_reference() {
         assert_eq!(got.as_slice(), &**expected.bytes(), "{format}");
     }
 }
+
+#[test]
+fn nf4_agrees_with_the_reference() {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/neural/nf4/expected.safetensors");
+    let golden = Safetensors::open(&path).unwrap();
+    let (x, scales) = (golden.f32("weight").unwrap(), golden.f32("absmax").unwrap());
+    let packed = golden.tensor("packed").unwrap().bytes().to_vec();
+    let blocks = scales.iter().zip(packed.chunks(32));
+    let want: Vec<u8> =
+        blocks.flat_map(|(s, q)| s.to_le_bytes().into_iter().chain(q.iter().copied())).collect();
+    assert_eq!(quantize(Format::NF4, &x).unwrap(), want);
+    let mut got = vec![0.0; x.len()];
+    dequantize(Format::NF4, &want, &mut got);
+    assert_eq!(got, golden.f32("dequant").unwrap());
+    let zeros = quantize(Format::NF4, &[0.0; 64]).unwrap();
+    dequantize(Format::NF4, &zeros, &mut got[..64]);
+    assert_eq!(got[..64], [0.0; 64]);
+    assert!(Format::all().all(|f| f != Format::NF4) && Format::from_gguf_id(u32::MAX).is_err());
+}

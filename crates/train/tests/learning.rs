@@ -4,8 +4,10 @@ use lyceum_core::{Context, NoProgress, Progress};
 use lyceum_models::decoder::load_without_text;
 use lyceum_models::peft::RowNorms;
 use lyceum_models::{DecoderSpec, DecoderWeights};
-use lyceum_tensor::Pool;
-use lyceum_train::lm::{AdapterSettings, Example, Finetune, Pretrain, Shape, Training, finetune, pretrain};
+use lyceum_tensor::{Format, Matrix, Pool};
+use lyceum_train::lm::{
+    AdapterSettings, Example, Finetune, Network, Pretrain, Shape, Training, finetune, pretrain,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,10 +64,20 @@ fn run(
     cx: &Context,
 ) -> lyceum_core::Result<Vec<f32>> {
     let (spec, weights) = base();
+    run_over((&spec, &weights), output, setup, progress, cx)
+}
+
+fn run_over(
+    (spec, weights): (&DecoderSpec, &DecoderWeights),
+    output: &Path,
+    setup: &Setup,
+    progress: Arc<dyn Progress>,
+    cx: &Context,
+) -> lyceum_core::Result<Vec<f32>> {
     let (examples, valid) = (examples(), examples()[..3].to_vec());
     let job = Finetune {
-        spec: &spec,
-        weights: &weights,
+        spec,
+        weights,
         base_name: "tiny",
         base_fingerprint: "tiny",
         examples: &examples,
@@ -133,6 +145,51 @@ fn lengths_are_learnt_apart() {
     run(&dir.path().join("parts"), &dora, stopper, &cx).unwrap_err();
     assert_eq!(of("parts", &dora), with);
     assert_eq!(adapter_bytes(&dir.path().join("parts")), adapter_bytes(&dir.path().join("dora")));
+}
+
+/// The tiny reference model with an MLP whose rows fill blocks of 64.
+fn float_base() -> (DecoderSpec, DecoderWeights) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/neural/llama");
+    let (mut spec, mut weights) = load_without_text(&path).unwrap();
+    let refused = weights.quantized(Format::NF4, &Pool::new(2)).unwrap_err().to_string();
+    assert!(refused.contains("`model.layers.0.mlp.down_proj` are 80 long"), "{refused}");
+    spec.intermediate = 64;
+    for l in &mut weights.layers {
+        (l.gate, l.up) = (l.gate.slice_rows(0..64).unwrap(), l.up.slice_rows(0..64).unwrap());
+        let down = l.down.to_f32().chunks(80).flat_map(|row| row[..64].to_vec()).collect();
+        l.down = Matrix::from_f32(64, 64, down).unwrap();
+    }
+    (spec, weights)
+}
+
+#[test]
+fn a_base_rounded_to_nf4_learns_in_less_memory() {
+    let (spec, float) = float_base();
+    let weights = float.quantized(Format::NF4, &Pool::new(2)).unwrap();
+    assert_eq!((weights.main_format(), weights.embed.format()), (Format::NF4, float.embed.format()));
+    let of_layers = |w: &DecoderWeights| w.bytes() - w.embed.byte_len() as u64 - w.head().byte_len() as u64;
+    assert!(of_layers(&weights) * 3 < of_layers(&float));
+    let (pool, ids): (_, Vec<u32>) = (Pool::new(2), (0..20).map(|i| i * 17 % 384).collect());
+    let logits = |weights| {
+        let (network, parameters) = Network::plain(&spec, weights);
+        network.logits(&pool, &parameters, &ids).into_vec()
+    };
+    let (a, b) = (logits(&float), logits(&weights));
+    let (mut dot, mut aa, mut bb) = (0.0, 0.0, 0.0);
+    a.iter().zip(&b).for_each(|(a, b)| (dot, aa, bb) = (dot + a * b, aa + a * a, bb + b * b));
+    let cosine = dot / (aa * bb).sqrt();
+    assert!(cosine > 0.95 && cosine < 0.99999, "{cosine}");
+    let dir = tempfile::tempdir().unwrap();
+    let training = Training { steps: 60, learning_rate: 1e-2, ..setup().training };
+    let loss = run_over(
+        (&spec, &weights),
+        dir.path(),
+        &Setup { training, ..setup() },
+        Arc::new(NoProgress),
+        &Context::new(),
+    );
+    let loss = loss.unwrap();
+    assert!(loss[59] < 0.7 * loss[0], "{loss:?}");
 }
 
 #[test]

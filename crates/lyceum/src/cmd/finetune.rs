@@ -2,8 +2,8 @@
 
 use crate::ui::Ui;
 use clap::Args;
-use lyceum_core::Result;
-use lyceum_tensor::Pool;
+use lyceum_core::{Error, Result};
+use lyceum_tensor::{Format, Pool};
 use lyceum_train::lm::{AdapterSettings, Finetune as Job, Targets, Training, finetune, read_examples};
 use lyceum_train::{Decay, Optimizer, OptimizerKind};
 use std::path::PathBuf;
@@ -40,6 +40,9 @@ pub(crate) struct Finetune {
     /// Learn the length of each row of the changed matrices apart from its direction (DoRA)
     #[arg(long)]
     use_dora: bool,
+    /// Round the frozen matrices of a base in floating point to save memory: nf4, q8_0, q4_1 or q4_0
+    #[arg(long, value_name = "FORMAT")]
+    quantize: Option<String>,
     /// Layers that get an adapter: all-linear, or suffixes such as q_proj,v_proj
     #[arg(long, default_value = "all-linear")]
     target_modules: String,
@@ -87,6 +90,20 @@ pub(crate) struct Finetune {
     train_on_prompt: bool,
 }
 
+/// Formats that a frozen base may be rounded to.
+const FROZEN: [(&str, Format); 4] =
+    [("nf4", Format::NF4), ("q8_0", Format::Q8_0), ("q4_1", Format::Q4_1), ("q4_0", Format::Q4_0)];
+
+fn frozen_format(name: &str) -> Result<Format> {
+    let lower = name.to_lowercase();
+    FROZEN.iter().find(|(n, _)| *n == lower).map(|(_, f)| *f).ok_or_else(|| {
+        let known = FROZEN.map(|(n, _)| n);
+        Error::invalid(format!("a base cannot be rounded to `{name}`; known are {}", known.join(", ")))
+            .at_key("--quantize")
+            .did_you_mean(&lower, known)
+    })
+}
+
 impl Finetune {
     pub(crate) fn run(&self, ui: &Ui) -> Result<()> {
         if let Some(threads) = self.threads {
@@ -96,8 +113,12 @@ impl Finetune {
         training.check()?;
         let adapter = self.adapter();
         adapter.check()?;
+        let rounded = self.quantize.as_deref().map(frozen_format).transpose()?;
         let path = lyceum_store::Home::open()?.resolve(&self.model)?;
-        let base = lyceum_models::load(&path)?;
+        let mut base = lyceum_models::load(&path)?;
+        if let Some(format) = rounded {
+            base = base.quantized(format, Pool::global()).map_err(|e| e.at_key("--quantize"))?;
+        }
         let read = |file: &PathBuf| read_examples(file, &base.text, self.max_length, self.train_on_prompt);
         let examples = read(&self.data)?;
         let valid = self.valid.as_ref().map(read).transpose()?.unwrap_or_default();

@@ -4,7 +4,7 @@ use lyceum_core::{Error, ErrorKind, FitContext, Message, Prompt, Result};
 use lyceum_learn::config::{Adapter, LlmConfig, LlmTrainer};
 use lyceum_learn::llm::{Lesson, Sample, Taught};
 use lyceum_models::{Loaded, Text};
-use lyceum_tensor::Pool;
+use lyceum_tensor::{Format, Pool};
 use lyceum_train::lm::{AdapterSettings, Example, Finetune, Targets, Training, finetune};
 use lyceum_train::{Decay, Optimizer, OptimizerKind};
 use std::path::Path;
@@ -33,6 +33,8 @@ pub(super) fn teach(
     let longest_answer = lessons.iter().map(Example::counted).max().unwrap_or(0);
     let training = training(&config.trainer, cx.seed)?;
     training.check()?;
+    let rounded = rounded(config, base)?;
+    let base = rounded.as_ref().unwrap_or(base);
     let job = Finetune {
         spec: &base.spec,
         weights: &base.weights,
@@ -54,6 +56,16 @@ pub(super) fn teach(
         tokens_per_second: report.tokens_per_second,
         peak_rss_mb: report.peak_rss_mb,
     })
+}
+
+/// The base as `quantization.bits` wants it while it is trained over: NF4, or Q8_0 from 5 bits on. Nothing when it
+/// stays as it is stored: without that setting, or quantised already.
+pub(crate) fn rounded(config: &LlmConfig, base: &Loaded) -> Result<Option<Loaded>> {
+    let bits = config.quantization_bits.filter(|_| base.weights.main_format().is_float());
+    let Some(bits) = bits else { return Ok(None) };
+    let format = if bits <= 4 { Format::NF4 } else { Format::Q8_0 };
+    let e = |e: Error| e.at_key("quantization.bits");
+    base.clone().quantized(format, Pool::global()).map(Some).map_err(e)
 }
 
 /// What a configuration without an adapter is told.

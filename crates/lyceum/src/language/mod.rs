@@ -3,7 +3,7 @@
 mod lesson;
 mod speaker;
 
-pub(crate) use lesson::{MAX_LENGTH, no_adapter, settings, training};
+pub(crate) use lesson::{MAX_LENGTH, no_adapter, rounded, settings, training};
 
 use lyceum_core::{Error, FitContext, Result, Value};
 use lyceum_evaluate::{Metric, Part};

@@ -5,8 +5,8 @@ use crate::files;
 use crate::text::Text;
 use lyceum_core::{Error, ErrorKind, ModelInfo, Result};
 use lyceum_tensor::gguf::Gguf;
-use lyceum_tensor::refuse_pickle;
 use lyceum_tensor::safetensors::Safetensors;
+use lyceum_tensor::{Format, Pool, refuse_pickle};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -45,6 +45,19 @@ pub fn load_without_text(path: &Path) -> Result<(DecoderSpec, DecoderWeights)> {
 }
 
 impl Loaded {
+    /// The same with the matrices of its blocks rounded to a format, as a frozen base for training. Fails when they are
+    /// quantised already, or their rows do not fill the format's blocks.
+    pub fn quantized(self, format: Format, pool: &Pool) -> Result<Self> {
+        let stored = self.weights.main_format();
+        if !stored.is_float() {
+            return Err(Error::invalid(format!("the base is stored as {stored} already")).in_file(&self.path));
+        }
+        let weights = self.weights.quantized(format, pool).map_err(|e| e.in_file(&self.path))?;
+        let fingerprint = format!("{}+{format}", self.info.fingerprint);
+        let info = ModelInfo { format: format.to_string(), fingerprint, ..self.info };
+        Ok(Self { info, weights, ..self })
+    }
+
     /// Opens the weights of a path again; fails when they are no longer those of `fingerprint`.
     pub fn weights_again(path: &Path, fingerprint: &str) -> Result<DecoderWeights> {
         let (spec, weights) = load_without_text(path)?;

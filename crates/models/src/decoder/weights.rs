@@ -3,7 +3,8 @@
 
 use super::{DecoderSpec, Module, Projection};
 use lyceum_core::{Error, Result};
-use lyceum_tensor::Matrix;
+use lyceum_tensor::{Format, Matrix, Pool};
+use std::sync::{Mutex, PoisonError};
 
 /// All weights.
 #[derive(Debug, Clone)]
@@ -82,6 +83,39 @@ impl LayerWeights {
     }
 }
 
+impl LayerWeights {
+    fn quantized(&self, layer: usize, format: Format) -> Result<Self> {
+        let mut rounded = self.clone();
+        for p in Projection::ALL {
+            let m = rounded.projection_mut(p);
+            if !m.format().is_float() {
+                continue;
+            }
+            if !m.cols().is_multiple_of(format.block_elements()) {
+                let (cols, block) = (m.cols(), format.block_elements());
+                let name = Module::Layer(layer, p);
+                return Err(Error::invalid(format!(
+                    "the rows of `{name}` are {cols} long, which {format}'s blocks of {block} do not fill"
+                )));
+            }
+            *m = m.quantize(format)?;
+        }
+        Ok(rounded)
+    }
+
+    fn projection_mut(&mut self, p: Projection) -> &mut Matrix {
+        match p {
+            Projection::Q => &mut self.q,
+            Projection::K => &mut self.k,
+            Projection::V => &mut self.v,
+            Projection::O => &mut self.o,
+            Projection::Gate => &mut self.gate,
+            Projection::Up => &mut self.up,
+            Projection::Down => &mut self.down,
+        }
+    }
+}
+
 impl DecoderWeights {
     /// The output layer: its own or the embeddings.
     pub fn head(&self) -> &Matrix {
@@ -110,6 +144,23 @@ impl DecoderWeights {
         std::iter::once(&self.embed).chain(self.head.as_ref()).chain(layers)
     }
 
+    /// The same with the floating-point matrices of the blocks rounded to a format, as a frozen base for training
+    /// (embeddings and output layer stay, as do matrices that are quantised already). Fails when rows do not fill the
+    /// format's blocks.
+    pub fn quantized(&self, format: Format, pool: &Pool) -> Result<Self> {
+        let slots: Vec<_> = self.layers.iter().map(|l| Mutex::new(Ok(l.clone()))).collect();
+        pool.run(slots.len(), |i| {
+            if let Some(mut slot) = slots.get(i).and_then(|s| s.lock().ok()) {
+                let rounded = self.layers.get(i).map(|l| l.quantized(i, format));
+                if let Some(rounded) = rounded {
+                    *slot = rounded;
+                }
+            }
+        });
+        let layers = slots.into_iter().map(|s| s.into_inner().unwrap_or_else(PoisonError::into_inner));
+        Ok(Self { layers: layers.collect::<Result<_>>()?, ..self.clone() })
+    }
+
     /// Number of parameters.
     pub fn parameters(&self) -> u64 {
         let matrices: usize = self.matrices().map(|m| m.rows() * m.cols()).sum();
@@ -123,8 +174,8 @@ impl DecoderWeights {
     }
 
     /// The format of most bytes.
-    pub fn main_format(&self) -> lyceum_tensor::Format {
-        let mut sums: Vec<(lyceum_tensor::Format, usize)> = Vec::new();
+    pub fn main_format(&self) -> Format {
+        let mut sums: Vec<(Format, usize)> = Vec::new();
         for m in self.layers.iter().flat_map(|l| Projection::ALL.map(|p| l.projection(p))) {
             match sums.iter_mut().find(|(f, _)| *f == m.format()) {
                 Some((_, n)) => *n += m.byte_len(),

@@ -9,6 +9,26 @@ const IQ4: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 
 /// Twice the values of a 4-bit float (1 sign, 2 exponent, 1 mantissa bits).
 const E2M1: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
+/// NF4's steps: quantiles of a normal distribution, scaled to ±1, with a 0 (Dettmers et al. 2023, appendix E).
+pub(crate) const NF4: [f32; 16] = [
+    -1.0,
+    -0.696_192_8,
+    -0.525_073_05,
+    -0.394_917_5,
+    -0.284_441_38,
+    -0.184_773_43,
+    -0.091_050_036,
+    0.0,
+    0.079_580_3,
+    0.160_930_2,
+    0.246_112_3,
+    0.337_915_24,
+    0.440_709_83,
+    0.562_617,
+    0.722_956_84,
+    1.0,
+];
+
 fn nibbles(d: f32, quants: &[u8], table: &[i8; 16], x: &mut [f32]) {
     for (j, q) in quants.iter().enumerate() {
         x[j] = d * f32::from(table[usize::from(q & 15)]);
@@ -34,6 +54,14 @@ pub(super) fn iq4_xs(b: &[u8; 136], x: &mut [f32; 256]) {
 /// The scale is 2^(e - 127), halved because the table is doubled.
 pub(super) fn mxfp4(b: &[u8; 17], x: &mut [f32; 32]) {
     nibbles(f32::powi(2.0, i32::from(b[0]) - 128), &b[1..], &E2M1, x);
+}
+
+/// The largest magnitude in single precision, then 64 codes, the first of each pair in the high bits.
+pub(super) fn nf4(b: &[u8; 36], x: &mut [f32; 64]) {
+    let scale = f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+    for (q, x) in b[4..].iter().zip(x.as_chunks_mut::<2>().0) {
+        *x = [scale * NF4[usize::from(q >> 4)], scale * NF4[usize::from(q & 15)]];
+    }
 }
 
 pub(super) fn tq2_0(b: &[u8; 66], x: &mut [f32; 256]) {

@@ -3,7 +3,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "blocks are arrays of a constant size")]
 
-mod codebook;
+pub(crate) mod codebook;
 mod k;
 mod simple;
 
@@ -34,6 +34,7 @@ pub fn dequantize(format: Format, bytes: &[u8], out: &mut [f32]) {
         Format::TQ1_0 => blocks(bytes, out, codebook::tq1_0),
         Format::TQ2_0 => blocks(bytes, out, codebook::tq2_0),
         Format::MXFP4 => blocks(bytes, out, codebook::mxfp4),
+        Format::NF4 => blocks(bytes, out, codebook::nf4),
     }
 }
 

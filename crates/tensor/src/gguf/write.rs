@@ -26,7 +26,9 @@ pub fn write(path: &Path, metadata: &[(&str, &Value)], tensors: &[OutTensor<'_>]
         put_text(&mut head, t.name);
         head.extend((t.shape.len() as u32).to_le_bytes());
         t.shape.iter().rev().for_each(|n| head.extend((*n as u64).to_le_bytes()));
-        head.extend(t.format.gguf_id().to_le_bytes());
+        let id = t.format.gguf_id();
+        let id = id.ok_or_else(|| Error::unsupported(format!("a GGUF file cannot hold {}", t.format)))?;
+        head.extend(id.to_le_bytes());
         head.extend((offset as u64).to_le_bytes());
         offset += t.bytes.len().next_multiple_of(alignment);
     }

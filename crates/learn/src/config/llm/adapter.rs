@@ -100,24 +100,16 @@ fn modules(s: &mut Section<'_>) -> Option<Vec<String>> {
     }
 }
 
-/// Bits of the frozen base, where asked for. The base is used as it is stored, which a warning says.
+/// Bits of the frozen base while it is trained over, where asked for: a base in floating point is rounded to NF4, or to
+/// 8 bits from 5 on; one that is quantised already stays as it is stored.
 pub(super) fn quantization(top: &mut Section<'_>) -> Option<u32> {
-    let bits = top.section("quantization", |s| {
+    top.section("quantization", |s| {
         let given = s.take("bits").is_some().then(|| s.whole("bits", 4, 2..=8) as u32);
-        s.finish(
-            &[],
-            &[
-                "llm_int8_threshold",
-                "bnb_4bit_quant_type",
-                "bnb_4bit_use_double_quant",
-                "bnb_4bit_compute_dtype",
-            ],
-        );
+        if s.take("bnb_4bit_quant_type").is_some() {
+            s.choice("bnb_4bit_quant_type", "nf4", &["nf4"], "");
+        }
+        // A double quantisation only packs the scales more tightly; ours are single precision.
+        s.finish(&[], &["llm_int8_threshold", "bnb_4bit_use_double_quant", "bnb_4bit_compute_dtype"]);
         given
-    });
-    if bits.is_some() {
-        top.issues()
-            .warn("quantization: the base stays as it is stored; pull a quantised one to save memory");
-    }
-    bits
+    })
 }

@@ -1,6 +1,6 @@
 //! Learning an adapter within a project, from JSON Lines.
 
-use crate::language::{MAX_LENGTH, no_adapter, settings, training};
+use crate::language::{MAX_LENGTH, no_adapter, rounded, settings, training};
 use lyceum_core::{Context, Progress, Result};
 use lyceum_learn::config::LlmConfig;
 use lyceum_models::Loaded;
@@ -29,6 +29,8 @@ pub(crate) fn adapter_from_llm(
     cx: &Context,
 ) -> Result<FinetuneReport> {
     let adapter = config.adapter.as_ref().ok_or_else(no_adapter)?;
+    let rounded = rounded(config, base)?;
+    let base = rounded.as_ref().unwrap_or(base);
     let length = config.max_length.unwrap_or(MAX_LENGTH).min(base.spec.context);
     let read = |path: &Path| -> Result<Vec<Example>> { read_examples(path, &base.text, length, false) };
     let examples = read(source.data)?;
