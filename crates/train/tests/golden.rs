@@ -3,8 +3,8 @@
 use lyceum_models::decoder::load_without_text;
 use lyceum_tensor::Pool;
 use lyceum_tensor::safetensors::Safetensors;
-use lyceum_tensor::tape::Tensor;
-use lyceum_train::lm::{AdapterSettings, Network};
+use lyceum_tensor::tape::{Segments, Tape, Tensor};
+use lyceum_train::lm::{AdapterSettings, Batch, Network};
 use lyceum_train::{Decay, Optimizer, OptimizerKind, Parameter, Parameters, Schedule, clip_global_norm};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -67,6 +67,40 @@ fn logits_with_adapters() {
         let got = network.logits(&pool, &parameters, &ids("llama"));
         let last = &got.data()[got.len() - want.len()..];
         close(last, &want, name);
+    }
+}
+
+/// Gradients of the mean loss of the next token, as PEFT sends them to an adapter's tensors.
+#[test]
+fn gradients_of_adapters() {
+    let pool = Pool::new(2);
+    let (spec, weights) = load_without_text(&golden("llama")).unwrap();
+    let ids = ids("llama");
+    let mut targets = ids[1..].to_vec();
+    targets.push(0);
+    let mut counted = vec![1.0; ids.len()];
+    counted[ids.len() - 1] = 0.0;
+    let batch = Batch { segments: Segments::from_lengths([ids.len()]), ids, targets, weights: counted };
+    for name in ["lora_r4_qv", "dora_r4"] {
+        let folder = golden("peft").join(name);
+        let lora = lyceum_models::peft::read(&folder, &spec).unwrap();
+        let want = Safetensors::open(&folder.join("gradients.safetensors")).unwrap();
+        let (network, parameters) = Network::with_lora(&spec, &weights, &lora).unwrap();
+        let mut tape = Tape::new(&pool);
+        let vars = Network::leaves(&mut tape, &parameters);
+        let loss = network.loss(&mut tape, &vars, &batch, None).loss;
+        close(loss.value().data(), &want.f32("loss").unwrap(), name);
+        let mut grads = tape.backward(&loss);
+        assert_eq!(parameters.0.len() + 1, want.tensors().len());
+        for (parameter, var) in parameters.0.iter().zip(&vars) {
+            let key = format!("base_model.model.{}", parameter.name);
+            let key = if want.contains(&key) { key } else { format!("{key}.weight") };
+            let got = grads.take(var).unwrap();
+            let want = want.f32(&key).unwrap();
+            let largest = want.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+            let worst = got.data().iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-4 * largest, "{name} {key}: {worst} of {largest}");
+        }
     }
 }
 
