@@ -5,8 +5,8 @@
 use lyceum_models::decoder::load_without_text;
 use lyceum_models::peft::{self, BiasKind, LoraConfig, OutModule};
 use lyceum_models::{DecoderSpec, Module, Projection};
-use lyceum_tensor::Format;
-use lyceum_tensor::safetensors::{self, OutTensor, Safetensors};
+use lyceum_tensor::safetensors::{self, Safetensors};
+use lyceum_tensor::{Format, OutTensor};
 use std::path::{Path, PathBuf};
 
 fn golden(name: &str) -> PathBuf {

@@ -1,5 +1,7 @@
 //! Training as a whole, on the tiny reference model: it learns, resumes to the same bits, and writes what is read.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
+
 use lyceum_core::{Context, NoProgress, Progress};
 use lyceum_models::decoder::load_without_text;
 use lyceum_models::peft::RowNorms;

@@ -206,7 +206,7 @@ mod tests {
         for name in Loss::NAMES.into_iter().filter(|n| *n != "zero_one") {
             let loss = Loss::from_name(name).unwrap();
             for targets in [[1.0f32, -1.0, -1.0, 1.0, 1.0, -1.0], [1.0, 0.05, 0.1, 1.0, 0.9, 0.2]] {
-                gradients(&[p.clone()], |tape, v| tape.loss(loss, &v[0], &targets));
+                gradients(std::slice::from_ref(&p), |tape, v| tape.loss(loss, &v[0], &targets));
             }
         }
     }
