@@ -129,6 +129,12 @@ fn what_goes_together_in_a_language_model_is_checked() {
         refused(LLM, "desk, type: text", "desk, type: category").contains("needs an output of type text")
     );
     assert!(refused(LLM, "adapter: {type: lora}", "quantization: {bits: 4}").contains("needs an adapter"));
+    let parts = "adapter: {type: lora, use_dora: yes}\nquantization: {bits: 4, bnb_4bit_quant_type: nf4}";
+    let config = Config::parse(&LLM.replace("adapter: {type: lora}", parts), None).unwrap();
+    let lyceum_learn::config::ModelConfig::Llm(llm) = &config.model else { panic!() };
+    assert!(llm.adapter.as_ref().unwrap().use_dora && llm.quantization_bits == Some(4));
+    let parts = parts.replace(": nf4", ": fp4");
+    assert!(refused(LLM, "adapter: {type: lora}", &parts).contains("fp4"));
     assert!(refused(LLM, "adapter: {type: lora}\n", "").contains("every weight is not supported yet"));
     let merge = "{type: lora, postprocessor: {merge_adapter_into_base_model: true}}";
     assert!(refused(LLM, "{type: lora}", merge).contains("`lyceum merge`"));
