@@ -142,6 +142,7 @@ impl Place {
             dataset: self.path(data),
             part: Part::Full,
             output_directory: Some(self.path("eval")),
+            generation: None,
             llm: Some(models),
         }
     }

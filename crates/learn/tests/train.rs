@@ -56,6 +56,7 @@ fn a_loaded_model_says_what_was_measured() {
             dataset: dir.path().join("d.csv"),
             part: Part::Test,
             output_directory: None,
+            generation: None,
             llm: None,
         };
         let again = lyceum_learn::evaluate(&options, &Default::default()).unwrap();
@@ -162,6 +163,7 @@ fn predictions_are_written_and_tables_may_lack_the_outputs() {
         dataset: dir.path().join("new.csv"),
         part: Part::Full,
         output_directory: Some(dir.path().join("out")),
+        generation: None,
         llm: None,
     };
     let done = lyceum_learn::predict(&options, &Default::default()).unwrap();

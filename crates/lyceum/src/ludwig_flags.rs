@@ -10,6 +10,7 @@ const LONG: &[(&str, &str)] = &[
     ("-rs", "--random_seed"),
     ("-od", "--output_directory"),
     ("-bs", "--batch_size"),
+    ("-gc", "--generation_config"),
     ("-es", "--eval_split"),
     ("-mlp", "--model_load_path"),
     ("-mrp", "--model_resume_path"),

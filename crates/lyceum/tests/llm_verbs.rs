@@ -139,6 +139,14 @@ fn a_language_model_is_taught_asked_and_measured() {
     assert_eq!((&p["rows"], &p["predictions_path"]), (&36.into(), &"pred/predictions.csv".into()));
     let head = std::fs::read_to_string(desk.path("pred/predictions.csv")).unwrap();
     assert!(head.starts_with("desk_predictions,desk_response,desk_probability,desk_length\n"), "{head}");
+    std::fs::write(desk.path("g.json"), "{\"max_new_tokens\": 1}").unwrap();
+    let short = desk.ok(&[&["predict"], &model[..], &data[..], &["-gc", "g.json", "-od", "short"]].concat());
+    assert_eq!(short["rows"], 36);
+    let rows = std::fs::read_to_string(desk.path("short/predictions.csv")).unwrap();
+    assert!(rows.trim_end().ends_with(",1"), "one token a row: {rows}");
+    std::fs::write(desk.path("g.json"), "{\"max_new_token\": 1}").unwrap();
+    let e = desk.fails(&[&["predict"], &model[..], &data[..], &["-gc", "g.json"]].concat());
+    assert!(e.contains("g.json:1:2: generation.max_new_token: unknown key"), "{e}");
     let base = tiny();
     for adapter in ["out/experiment_run/model", "out/experiment_run/model/model_weights"] {
         let args = ["generate", "--model", &base, "--prompt", "Desk: ", "--max-tokens", "3", "--json"];

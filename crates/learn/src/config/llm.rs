@@ -8,7 +8,7 @@ mod trainer;
 
 pub use adapter::Adapter;
 pub use feature::{Answer, LlmFeature};
-pub use generation::Generation;
+pub use generation::{Generation, generation_file};
 pub use prompt::PromptConfig;
 pub use trainer::{LlmTrainer, LlmTrainerKind};
 

@@ -17,7 +17,10 @@ pub use features::{
     OutputKind, TextEncoder,
 };
 pub use issue::{Issue, Issues};
-pub use llm::{Adapter, Answer, Generation, LlmConfig, LlmFeature, LlmTrainer, LlmTrainerKind, PromptConfig};
+pub use llm::{
+    Adapter, Answer, Generation, LlmConfig, LlmFeature, LlmTrainer, LlmTrainerKind, PromptConfig,
+    generation_file,
+};
 pub use trees::{LinearTrainer, TreesTrainer};
 
 use crate::yaml::{Node, Yaml, parse};

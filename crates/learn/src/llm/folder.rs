@@ -1,11 +1,12 @@
 //! The folder of a language model: configuration, how it was made, and the adapter as a PEFT folder.
 
 use super::{Rendering, Speech};
-use crate::config::{Config, LlmConfig, ModelConfig};
+use crate::config::{Config, LlmConfig, ModelConfig, generation_file};
 use crate::metrics::Measures;
 use crate::model::{FORMAT, read_json};
 use lyceum_core::{Error, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 
 /// Where the adapter lies within a model's folder.
@@ -111,6 +112,20 @@ impl LlmModel {
         let given = model.llm()?.adapter.as_ref().and_then(|a| a.pretrained.as_ref()).map(PathBuf::from);
         let adapter = if model.about.adapter { Some(folder.join(WEIGHTS)) } else { given };
         Ok(Self { adapter, ..model })
+    }
+
+    /// The same model with other settings of how it answers: those of a file over its own.
+    pub fn with_generation(mut self, file: &Path) -> Result<Self> {
+        let given = generation_file(file)?;
+        if let Some(n) = given.get("max_new_tokens").and_then(Json::as_u64) {
+            self.about.max_new_tokens = n as usize;
+        }
+        let mut rendered = self.config.rendered.clone();
+        if let Some(own) = rendered.get_mut("generation").and_then(Json::as_object_mut) {
+            own.extend(given);
+        }
+        self.config = Config::parse(&rendered.to_string(), None)?;
+        Ok(self)
     }
 
     /// The language model's part of the configuration.

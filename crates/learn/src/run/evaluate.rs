@@ -22,6 +22,8 @@ pub struct EvaluateOptions<'a> {
     pub part: Part,
     /// Where files go; absent writes none.
     pub output_directory: Option<PathBuf>,
+    /// A file with settings of how a language model answers, over its own.
+    pub generation: Option<PathBuf>,
     /// Asks language models, where the caller can.
     pub llm: Option<&'a dyn LanguageModels>,
 }
@@ -52,6 +54,10 @@ pub fn predict(options: &EvaluateOptions<'_>, cx: &FitContext) -> Result<Evaluat
 fn run(options: &EvaluateOptions<'_>, cx: &FitContext, must_measure: bool) -> Result<Evaluated> {
     if is_language_model(&options.model_path) {
         return super::language::evaluate(options, cx, must_measure);
+    }
+    if let Some(file) = &options.generation {
+        let e = Error::invalid("only a language model takes a generation configuration");
+        return Err(e.at_key("generation_config").in_file(file));
     }
     let start = Instant::now();
     let predictor = load(&options.model_path)?;

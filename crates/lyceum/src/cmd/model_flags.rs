@@ -33,6 +33,9 @@ pub(crate) struct ModelFlags {
     /// Write no files
     #[arg(long = "skip_save_predictions")]
     skip_save_predictions: bool,
+    /// How a language model answers, over its own `generation` section: a YAML or JSON file (also -gc)
+    #[arg(long = "generation_config", value_name = "FILE")]
+    generation_config: Option<PathBuf>,
     /// Threads to use; all processors when left out
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -70,6 +73,7 @@ impl ModelFlags {
             dataset: self.dataset,
             part,
             output_directory: (!self.skip_save_predictions).then_some(self.output_directory),
+            generation: self.generation_config,
             llm: Some(&models),
         };
         let done = ui.cancellable(|cx| verb(&options, &fit_context(cx.clone(), ui, 42, self.threads)))?;

@@ -7,8 +7,9 @@ use lyceum_core::Result;
 
 /// Train a model from a Ludwig-style configuration
 ///
-/// The configuration says what is predicted from what; the table (CSV, TSV or JSON Lines) is split into training,
-/// validation and test rows. The run's folder gets the model, its metrics, a baseline's, and a report.
+/// The configuration says what is predicted from what; the table (CSV, TSV or JSON Lines) is split
+/// into training, validation and test rows. The run's folder gets the model, its metrics, a
+/// baseline's, and a report.
 ///
 /// A language model is taught from a table in the same way. With this in llm.yaml
 ///
@@ -28,8 +29,9 @@ use lyceum_core::Result;
 ///     lyceum train --config llm.yaml --dataset tickets.csv
 ///     lyceum predict --model_path results/experiment_run/model --dataset new.csv
 ///
-/// The prompt is plain text with the answer right after it, as Ludwig has it; JSON Lines of {"messages"} or {"prompt",
-/// "completion"} go through the model's chat template. A run that was stopped goes on when the command is given again.
+/// The prompt is plain text with the answer right after it, as Ludwig has it; JSON Lines of
+/// {"messages"} or {"prompt", "completion"} go through the model's chat template. A run that was
+/// stopped goes on when the command is given again.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Train {

@@ -1,8 +1,11 @@
 //! The `generation` section: how answers are made.
 
+use super::super::issue::Issues;
 use super::super::section::Section;
-use crate::yaml::Yaml;
-use lyceum_core::Sampling;
+use crate::yaml::{Yaml, parse};
+use lyceum_core::{Error, Result, Sampling};
+use serde_json::{Map, Value as Json};
+use std::path::Path;
 
 /// How answers are made.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +49,23 @@ pub(super) fn read(s: &mut Section<'_>) -> Generation {
     };
     s.finish(&["llm.generation"], &HARMLESS);
     Generation { max_new_tokens, sampling }
+}
+
+/// The keys of a file (YAML or JSON) that holds such a section alone, checked.
+///
+/// # Errors
+/// An unknown key or a wrong value, with its line.
+pub fn generation_file(path: &Path) -> Result<Map<String, Json>> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| Error::invalid("the file is not valid UTF-8").in_file(path))?;
+    let root = parse(&text).map_err(|e| e.in_file(path))?;
+    let issues = Issues::default();
+    read(&mut Section::new(Some(&root), "generation", &issues));
+    match issues.into_parts().0.first() {
+        Some(issue) => Err(issue.to_error(Some(path))),
+        None => Ok(root.to_json().as_object().cloned().unwrap_or_default()),
+    }
 }
 
 /// A share of probability; Ludwig takes 0 to 1, where 0 would leave only the likeliest token.

@@ -20,6 +20,10 @@ pub(in crate::run) fn run(
     let start = Instant::now();
     let models = models(options.llm)?;
     let model = LlmModel::load(&options.model_path)?;
+    let model = match &options.generation {
+        Some(file) => model.with_generation(file)?,
+        None => model,
+    };
     let llm = model.llm()?;
     let raw = read(&options.dataset)?;
     let rows = Rows::new(llm, &raw, model.about.rendering)?;

@@ -1,7 +1,7 @@
 //! Learning an adapter within a project, from JSON Lines.
 
 use crate::language::{MAX_LENGTH, no_adapter, rounded, settings, training};
-use lyceum_core::{Context, Progress, Result};
+use lyceum_core::{Context, Error, Progress, Result};
 use lyceum_learn::config::LlmConfig;
 use lyceum_models::Loaded;
 use lyceum_tensor::Pool;
@@ -29,6 +29,13 @@ pub(crate) fn adapter_from_llm(
     cx: &Context,
 ) -> Result<FinetuneReport> {
     let adapter = config.adapter.as_ref().ok_or_else(no_adapter)?;
+    if config.prompt.template.is_some() {
+        let message =
+            "a project's adapter learns from conversations in JSON Lines, without a prompt of its own";
+        return Err(Error::unsupported(message)
+            .at_key("prompt")
+            .hint("`lyceum train` takes a prompt and a table"));
+    }
     let rounded = rounded(config, base)?;
     let base = rounded.as_ref().unwrap_or(base);
     let length = config.max_length.unwrap_or(MAX_LENGTH).min(base.spec.context);
