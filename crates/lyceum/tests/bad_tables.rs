@@ -192,3 +192,17 @@ fn a_project_without_a_file() {
         "./lyceum.yaml: cannot read the project file: No such file or directory (os error 2)\n  hint: `lyceum new DIR` makes a project",
     );
 }
+
+#[test]
+fn a_port_that_cannot_be_had_is_told_before_anything_is_learnt() {
+    let dir = tempfile::tempdir().unwrap();
+    project(dir.path(), &project_file());
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let hint = "\n  hint: choose another with --listen HOST:PORT; port 0 takes any free one";
+    let says = format!("{address} is in use by another program{hint}");
+    refused(dir.path(), &["up", "--listen", &address], 2, &says);
+    let says = "0.0.0.0:0 can be reached from other machines, and there is no API key\n  hint: make one with `lyceum keys create NAME`, or listen on 127.0.0.1";
+    refused(dir.path(), &["up", "--listen", "0.0.0.0:0"], 1, says);
+    assert!(!dir.path().join(".lyceum/state.json").exists() && !dir.path().join(".lyceum/work").exists());
+}
