@@ -134,7 +134,7 @@ fn adapters_that_do_not_fit() {
         dir.path(),
         &base,
         &["--adapter", "a"],
-        "a/adapter_config.json: peft_type: adapters of kind IA3 are not read; LORA is",
+        "a/adapter_config.json: peft_type: adapters of kind IA3 are not read; LORA is\n  hint: merge it into its base with PEFT, and use that model",
     );
     std::fs::rename(adapter.join("adapter_model.safetensors"), adapter.join("adapter_model.bin")).unwrap();
     std::fs::write(&config, &text).unwrap();
