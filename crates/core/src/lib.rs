@@ -1,11 +1,12 @@
 //! The rock on which every floor stands: what flows through the house ([`Value`], [`Message`], [`Table`]),
 //! what may go wrong ([`Error`]), and the traits that the floors above implement.
 //!
-//! Nothing here does input or output (whole files aside: [`write_atomic`]), knows a protocol, or names an algorithm. A type comes in when two floors
-//! need it, never before.
+//! Nothing here does input or output (whole files aside: [`write_atomic`]), knows a protocol, or names an algorithm. A
+//! type comes in when two floors need it, never before.
 
 mod atomic;
 mod chat_model;
+mod checkpoint;
 mod context;
 mod engine;
 mod error;
@@ -21,6 +22,7 @@ mod value;
 
 pub use atomic::{sync_folder, write_atomic, write_atomic_with};
 pub use chat_model::ChatModel;
+pub use checkpoint::{Checkpoint, CheckpointSource, Checkpointer, TaskWrites, ThreadKey};
 pub use context::{Budget, Context};
 pub use engine::{
     AdapterInfo, AdapterSource, Adapters, Engine, EngineStats, Finish, GenerateEvent, GenerateRequest,

@@ -73,6 +73,9 @@ pub struct Message {
     pub role: Role,
     /// What is said.
     pub content: Content,
+    /// Names the message within a conversation, so that it can be replaced or removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The speaker's or tool's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -90,6 +93,7 @@ impl Message {
         Self {
             role,
             content: Content::Text(text.into()),
+            id: None,
             name: None,
             tool_calls: Vec::new(),
             tool_call_id: None,

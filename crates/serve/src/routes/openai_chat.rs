@@ -126,6 +126,7 @@ fn message(i: usize, m: &openai::ChatMessage) -> Result<Message> {
     Ok(Message {
         role,
         content,
+        id: None,
         name: m.name.clone(),
         tool_calls: calls,
         tool_call_id: m.tool_call_id.clone(),
