@@ -20,6 +20,11 @@ pub enum CheckpointSource {
 }
 
 impl CheckpointSource {
+    /// The source of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Input, Self::Loop, Self::Update, Self::Fork].into_iter().find(|s| s.as_str() == name)
+    }
+
     /// Its name in files and protocols.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -72,7 +77,8 @@ pub struct ThreadKey {
     pub namespace: Arc<str>,
 }
 
-/// A place that keeps checkpoints. Whatever it has taken is there after a crash.
+/// A place that keeps checkpoints. It may keep what it takes a little later, in order; [`Checkpointer::flush`] returns
+/// when all that was taken is there after a crash.
 #[async_trait]
 pub trait Checkpointer: Send + Sync {
     /// A checkpoint by id, or the newest, with the writes that wait on it.
@@ -86,4 +92,9 @@ pub trait Checkpointer: Send + Sync {
 
     /// All checkpoints of a thread, newest first, at most `limit`.
     async fn list(&self, key: &ThreadKey, limit: usize) -> Result<Vec<Checkpoint>>;
+
+    /// Waits until all that was taken is kept. Fails when some of it could not be.
+    async fn flush(&self) -> Result<()> {
+        Ok(())
+    }
 }

@@ -22,4 +22,4 @@ pub use memory::InMemory;
 pub use messages::{REMOVE, REMOVE_ALL, add_messages};
 pub use node::{Command, Function, Interrupt, Node, Outcome, Scope, Send, Step, Stop, Target, Writer};
 pub use retry::RetryPolicy;
-pub use run::{Event, Finished, Graph, Input, RECURSION_LIMIT, RunOptions, Watch};
+pub use run::{Durability, Event, Finished, Graph, Input, RECURSION_LIMIT, RunOptions, Watch};

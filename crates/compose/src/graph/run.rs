@@ -52,8 +52,20 @@ pub struct RunOptions {
     pub interrupt_before: Vec<String>,
     /// Nodes after which it stops.
     pub interrupt_after: Vec<String>,
+    /// When what is kept must be there.
+    pub durability: Durability,
     /// Hears of events.
     pub watch: Option<Watch>,
+}
+
+/// When what is kept must be there, whatever happens to the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// While the next superstep runs; all of it before the run ends or stops.
+    #[default]
+    Async,
+    /// Before the next superstep begins.
+    Sync,
 }
 
 impl Default for RunOptions {
@@ -64,6 +76,7 @@ impl Default for RunOptions {
             recursion_limit: RECURSION_LIMIT,
             interrupt_before: Vec::new(),
             interrupt_after: Vec::new(),
+            durability: Durability::Async,
             watch: None,
         }
     }
@@ -116,6 +129,14 @@ impl Graph {
     /// A node's failure (the other tasks of that superstep keep what they wrote; `Input::Continue` runs only the
     /// failed ones again), writes that a key does not take, the recursion limit, a wrong resumption, cancellation.
     pub async fn run(&self, input: Input, options: &RunOptions, cx: &Context) -> Result<Finished> {
+        let done = self.steps(input, options, cx).await;
+        if let Some(checkpointer) = &self.checkpointer {
+            checkpointer.flush().await?;
+        }
+        done
+    }
+
+    async fn steps(&self, input: Input, options: &RunOptions, cx: &Context) -> Result<Finished> {
         let mut session = Session::open(self, options).await?;
         session.take(input).await?;
         let last = session.first_step() + i64::try_from(options.recursion_limit).unwrap_or(i64::MAX - 4) + 1;

@@ -1,7 +1,7 @@
 //! One run on one thread: what was kept is taken up, what is written is kept.
 
 use super::node::{Interrupt, Outcome, Stop};
-use super::run::{Event, Finished, Graph, Input, RunOptions, failed, matched, writer};
+use super::run::{Durability, Event, Finished, Graph, Input, RunOptions, failed, matched, writer};
 use super::stamp;
 use super::state::{State, Task, Writes};
 use super::task;
@@ -294,6 +294,9 @@ impl<'g> Session<'g> {
             };
             self.state.save_into(&mut checkpoint);
             place.checkpointer.put(&place.key, &checkpoint).await?;
+            if self.options.durability == Durability::Sync {
+                place.checkpointer.flush().await?;
+            }
             self.checkpoint = Some(checkpoint.id);
         }
         self.step += 1;
@@ -302,7 +305,13 @@ impl<'g> Session<'g> {
 
     async fn put_writes(&self, writes: &TaskWrites) -> Result<()> {
         match (&self.place, &self.checkpoint) {
-            (Some(place), Some(id)) => place.checkpointer.put_writes(&place.key, id, writes).await,
+            (Some(place), Some(id)) => {
+                place.checkpointer.put_writes(&place.key, id, writes).await?;
+                match self.options.durability {
+                    Durability::Sync => place.checkpointer.flush().await,
+                    Durability::Async => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }

@@ -7,10 +7,11 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use std::path::Path;
 
 /// Number of the step, its name, its SQL.
-const STEPS: &[(i64, &str, &str)] = &[(
-    1,
-    "API keys",
-    "CREATE TABLE api_keys (
+const STEPS: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "API keys",
+        "CREATE TABLE api_keys (
         id         TEXT PRIMARY KEY,
         name       TEXT NOT NULL,
         hash       BLOB NOT NULL UNIQUE,
@@ -18,7 +19,33 @@ const STEPS: &[(i64, &str, &str)] = &[(
         created_at INTEGER NOT NULL,
         revoked_at INTEGER
     ) STRICT;",
-)];
+    ),
+    (
+        2,
+        "checkpoints of graphs",
+        "CREATE TABLE checkpoints (
+        thread     TEXT NOT NULL,
+        namespace  TEXT NOT NULL,
+        id         TEXT NOT NULL,
+        parent     TEXT,
+        step       INTEGER NOT NULL,
+        source     TEXT NOT NULL,
+        created_ns INTEGER NOT NULL,
+        state      TEXT NOT NULL,
+        PRIMARY KEY (thread, namespace, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE checkpoint_writes (
+        thread     TEXT NOT NULL,
+        namespace  TEXT NOT NULL,
+        checkpoint TEXT NOT NULL,
+        task       TEXT NOT NULL,
+        place      INTEGER NOT NULL,
+        channel    TEXT NOT NULL,
+        value      TEXT NOT NULL,
+        PRIMARY KEY (thread, namespace, checkpoint, task, place)
+    ) STRICT, WITHOUT ROWID;",
+    ),
+];
 
 /// Takes the steps that are missing, each once, whole or not at all.
 pub(super) fn run(db: &mut Connection, path: &Path) -> Result<()> {

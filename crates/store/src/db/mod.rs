@@ -1,9 +1,13 @@
 //! The database: one SQLite file in WAL mode, opened by many threads and processes, brought up to date by
-//! migrations. Each kind of record has a file of its own beside this one; runs, checkpoints and traces will too.
+//! migrations. Each kind of record has a file of its own beside this one; runs and traces will too.
 
+mod checkpoints;
 mod keys;
 mod migrations;
+mod values;
+mod writer;
 
+pub use checkpoints::Checkpoints;
 pub use keys::{ApiKey, NewKey, Scope};
 
 use lyceum_core::{Error, ErrorKind, Result};
