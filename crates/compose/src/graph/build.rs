@@ -1,4 +1,5 @@
 //! Building a graph: keys, nodes, edges; and checking it before anything runs.
+#![allow(clippy::indexing_slicing, reason = "places of nodes come from the table of nodes")]
 
 use super::channel::{Channel, Kind};
 use super::node::{Node, Target};
@@ -192,7 +193,6 @@ pub struct Plan {
     pub(super) start: Exits,
 }
 
-#[allow(clippy::indexing_slicing, reason = "places come from this table")]
 impl Plan {
     fn new(name: &str, keys: &IndexMap<Arc<str>, Kind>) -> Result<Self> {
         let mut plan = Self {

@@ -204,10 +204,9 @@ impl State {
             self.sends.extend(task.sends);
         }
         for (place, writes) in writes.into_iter().enumerate() {
-            if !writes.is_empty() || any {
-                if self.channels[place].update(&self.plan.channels[place], writes)? {
-                    self.versions[place] = next;
-                }
+            let concerned = any || !writes.is_empty();
+            if concerned && self.channels[place].update(&self.plan.channels[place], writes)? {
+                self.versions[place] = next;
             }
         }
         self.newest = next;

@@ -100,7 +100,9 @@ fn write(mut db: Connection, mut taken: mpsc::Receiver<Order>, failed: &Mutex<Op
         if let Err(e) = commit(&mut db, records, path) {
             *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(e.to_string());
         }
-        waiting.into_iter().for_each(|done| drop(done.send(())));
+        for done in waiting {
+            let _ = done.send(());
+        }
     }
 }
 
