@@ -41,7 +41,11 @@ fn of_source(file: &Source) -> Vec<String> {
 /// Paths of somebody's machine do not belong into the repository.
 fn of_text(file: &Source) -> Vec<String> {
     let marks = [["/ro", "ot/"].concat(), ["/wo", "rk/"].concat(), ["/ho", "me/"].concat()];
-    let hit = |line: &&str| marks.iter().any(|m| line.contains(m.as_str()));
+    // Within a longer path the words are nobody's machine.
+    let begins = |before: &str| !before.ends_with(|c: char| c.is_alphanumeric() || "._-}".contains(c));
+    let found =
+        |line: &str, m: &str| line.match_indices(m).any(|(at, _)| begins(line.get(..at).unwrap_or_default()));
+    let hit = |line: &&str| marks.iter().any(|m| found(line, m));
     let lines = file.text.lines().enumerate().filter(|(_, l)| hit(l));
     lines.map(|(i, _)| format!("{}:{}: a path of one machine", file.path, i + 1)).collect()
 }
