@@ -2,6 +2,7 @@
 
 mod support;
 
+use lyceum_compose::RetryPolicy;
 use lyceum_compose::graph::*;
 use lyceum_core::{Context, Error, ErrorKind, Value};
 use serde_json::{Value as Json, json};

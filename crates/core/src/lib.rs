@@ -34,7 +34,7 @@ pub use estimator::{
 };
 pub use message::{Content, Message, Part, Role, ToolCall};
 pub use progress::{NoProgress, Progress};
-pub use runnable::{Runnable, ValueStream, stream_owned};
+pub use runnable::{Runnable, ValueStream, gather, stream_owned};
 pub use schema::{Schema, Signature};
 pub use table::{Column, Table};
 pub use tracer::{NoTracer, Run, RunId, RunKind, RunOutcome, Tracer};

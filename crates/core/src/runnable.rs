@@ -44,7 +44,7 @@ pub trait Runnable: Send + Sync {
 
 /// Joins the chunks of a stream into one value: text is concatenated, lists are appended, maps are merged key by
 /// key in the same way; of anything else the last chunk stands. An empty stream is `Null`.
-pub(crate) async fn gather(input: ValueStream<'_>) -> Result<Value> {
+pub async fn gather(input: ValueStream<'_>) -> Result<Value> {
     input.try_fold(Value::Null, |so_far, next| async move { Ok(join(so_far, next)) }).await
 }
 

@@ -3,7 +3,7 @@
 
 use super::channel::{Channel, Kind};
 use super::node::{Node, Target};
-use super::retry::RetryPolicy;
+use crate::RetryPolicy;
 use indexmap::IndexMap;
 use lyceum_core::{Error, Result, Value};
 use std::collections::HashMap;

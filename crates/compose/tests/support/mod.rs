@@ -1,13 +1,19 @@
-//! Tiny graphs and the golden file.
+//! Tiny graphs and the golden files.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use lyceum_compose::graph::*;
 use lyceum_core::{Context, Result, Value};
 use serde_json::{Value as Json, json};
 use std::sync::{Arc, Mutex};
 
-/// One case of the golden file.
+/// One case of the golden file of graphs.
 pub(crate) fn golden(case: &str) -> Json {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/compose/langgraph_semantics.json");
+    golden_of("langgraph_semantics", case)
+}
+
+/// One case of a golden file.
+pub(crate) fn golden_of(file: &str, case: &str) -> Json {
+    let path = format!("{}/../../tests/golden/compose/{file}.json", env!("CARGO_MANIFEST_DIR"));
     let all: Vec<Json> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     all.into_iter().find(|c| c["case"] == case).unwrap_or_else(|| panic!("no case {case}"))
 }

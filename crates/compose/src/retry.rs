@@ -1,4 +1,4 @@
-//! When a node is tried again.
+//! When something that failed is tried again.
 
 use lyceum_core::{Context, Error, Result};
 use std::fmt;
@@ -40,7 +40,7 @@ impl fmt::Debug for RetryPolicy {
 
 impl RetryPolicy {
     /// Waits before the attempt after `attempt` (from 1); gives the error back when there is none.
-    pub(super) async fn after(&self, attempt: usize, e: Error, cx: &Context) -> Result<()> {
+    pub(crate) async fn after(&self, attempt: usize, e: Error, cx: &Context) -> Result<()> {
         let again = self.retry_on.as_ref().map_or_else(|| e.is_transient(), |f| f(&e));
         if !again || attempt >= self.max_attempts {
             return Err(e);
