@@ -1,7 +1,7 @@
 //! Where tables come from: readers (CSV, JSON Lines), splits, and preprocessing that is fitted on the training rows
-//! and then changes any rows in the same way.
+//! and then changes any rows in the same way. Beside them the YAML reader of everything that a person writes.
 //!
-//! Nothing here trains a model, knows a configuration format, or writes an artefact. A cell stays text until somebody
+//! Nothing here trains a model, knows what a configuration may say, or writes an artefact. A cell stays text until somebody
 //! says what it is, so that an error can name the file, the line and the column.
 
 mod cells;
@@ -14,6 +14,7 @@ pub mod prepare;
 mod random;
 mod raw;
 mod split;
+pub mod yaml;
 
 pub use cells::Cells;
 pub use csv_text::csv_text;

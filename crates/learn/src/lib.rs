@@ -16,7 +16,6 @@ pub mod prepared;
 mod report;
 pub mod run;
 pub mod scores;
-pub mod yaml;
 
 pub use predictor::{Predictor, load};
 pub use run::{

@@ -212,13 +212,13 @@ impl<'g> Session<'g> {
             let task = start(one, input);
             if alone {
                 let (answer, task, id) = task.await;
-                self.settle(answer, task, &id).await?.sort_into(&mut done, &mut interrupts);
+                self.settle(answer, task, &id, true).await?.sort_into(&mut done, &mut interrupts);
             } else {
                 running.push(task);
             }
         }
         while let Some((answer, task, id)) = running.next().await {
-            self.settle(answer, task, &id).await?.sort_into(&mut done, &mut interrupts);
+            self.settle(answer, task, &id, false).await?.sort_into(&mut done, &mut interrupts);
         }
         drop(running);
         if interrupts.is_empty() {
@@ -231,7 +231,13 @@ impl<'g> Session<'g> {
     }
 
     /// What a task's answer comes to; kept at once.
-    async fn settle(&self, answer: Result<Outcome, Stop>, task: Task, id: &Arc<str>) -> Result<Settled> {
+    async fn settle(
+        &self,
+        answer: Result<Outcome, Stop>,
+        task: Task,
+        id: &Arc<str>,
+        alone: bool,
+    ) -> Result<Settled> {
         let node = self.graph.plan.nodes.get(task.node).map(|n| n.name.clone()).unwrap_or_default();
         let answer = answer.and_then(|outcome| {
             let update = if self.options.watch.is_some() { update_of(&outcome) } else { Value::Null };
@@ -239,7 +245,8 @@ impl<'g> Session<'g> {
         });
         match answer {
             Ok((writes, update)) => {
-                if self.place.is_some() {
+                // What a lone task wrote is in the checkpoint that comes at once.
+                if self.place.is_some() && !alone {
                     let writes = task::encode(&self.state, &writes);
                     self.put_writes(&TaskWrites { task: id.clone(), writes }).await?;
                 }

@@ -2,7 +2,7 @@
 
 use super::features::{Output, OutputKind};
 use super::section::Section;
-use crate::yaml::{Node, Yaml};
+use lyceum_data::yaml::{Node, Yaml};
 use lyceum_tensor::tape::Activation;
 
 /// Dense layers of one size.

@@ -2,10 +2,10 @@
 
 use super::ecd::{FcStack, read_fc};
 use super::section::Section;
-use crate::yaml::{Node, Yaml};
 use lyceum_data::prepare::{
     BinaryRule, CategoryRule, Missing, Normalization, NumberRule, TextRule, Tokenizer,
 };
+use lyceum_data::yaml::{Node, Yaml};
 use lyceum_tensor::tape::Loss;
 use serde_json::Value as Json;
 

@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, and where; collected, so that `check` shows all of it at once.
 
-use crate::yaml::Node;
 use lyceum_core::{Error, ErrorKind, nearest};
+use lyceum_data::yaml::Node;
 use serde::Serialize;
 use std::cell::RefCell;
 use std::path::Path;

@@ -13,7 +13,7 @@ pub use prompt::PromptConfig;
 pub use trainer::{LlmTrainer, LlmTrainerKind};
 
 use super::section::Section;
-use crate::yaml::{Node, Yaml};
+use lyceum_data::yaml::{Node, Yaml};
 
 /// A checked `llm` configuration.
 #[derive(Debug, Clone, PartialEq)]

@@ -23,9 +23,9 @@ pub use llm::{
 };
 pub use trees::{LinearTrainer, TreesTrainer};
 
-use crate::yaml::{Node, Yaml, parse};
 use lyceum_core::{Error, Result};
 use lyceum_data::SplitRule;
+use lyceum_data::yaml::{Node, Yaml, parse};
 use section::Section;
 use serde_json::Value as Json;
 use std::path::Path;

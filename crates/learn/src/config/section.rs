@@ -3,8 +3,8 @@
 
 use super::issue::Issues;
 use super::keys;
-use crate::yaml::{Node, Yaml};
 use lyceum_core::nearest;
+use lyceum_data::yaml::{Node, Yaml};
 use serde_json::{Map, Value as Json};
 use std::ops::RangeInclusive;
 

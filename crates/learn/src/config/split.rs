@@ -1,8 +1,8 @@
 //! The `preprocessing` section: which rows are used and how they are divided.
 
 use super::section::Section;
-use crate::yaml::Yaml;
 use lyceum_data::SplitRule;
+use lyceum_data::yaml::Yaml;
 
 /// Reads the split and the share of rows that is used.
 pub(super) fn read(s: &mut Section<'_>) -> (SplitRule, f64) {
@@ -50,7 +50,7 @@ fn probabilities(s: &mut Section<'_>) -> [f64; 3] {
         s.render("probabilities", default.to_vec());
         return default;
     };
-    let number = |n: &crate::yaml::Node| match n.value {
+    let number = |n: &lyceum_data::yaml::Node| match n.value {
         Yaml::Int(i) => Some(i as f64),
         Yaml::Float(x) => Some(x),
         _ => None,

@@ -1,8 +1,8 @@
 //! Trainers of boosted trees and of linear models.
 
 use super::section::Section;
-use crate::yaml::Yaml;
 use lyceum_core::{Params, Value};
+use lyceum_data::yaml::Yaml;
 use lyceum_estimators::boosting::BoostingParams;
 
 /// How trees are boosted.

@@ -2,7 +2,7 @@
 //! was changed.
 
 use super::issue::Issues;
-use crate::yaml::{Entry, Node, Yaml};
+use lyceum_data::yaml::{Entry, Node, Yaml};
 
 /// A configuration in the present form.
 pub(super) fn upgrade(root: &Node, issues: &Issues) -> Node {

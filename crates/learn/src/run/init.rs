@@ -79,7 +79,10 @@ fn is_identifier(raw: &Raw, name: &str) -> bool {
 /// A YAML scalar that reads back as this text.
 fn quoted(text: &str) -> String {
     let plain = text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')) && !text.is_empty();
-    if plain && matches!(crate::yaml::plain(text), crate::yaml::Yaml::Str(_)) && !text.starts_with('-') {
+    if plain
+        && matches!(lyceum_data::yaml::plain(text), lyceum_data::yaml::Yaml::Str(_))
+        && !text.starts_with('-')
+    {
         text.to_string()
     } else {
         serde_json::Value::from(text).to_string()

@@ -2,9 +2,9 @@
 
 use super::reader::Section;
 use lyceum_core::{Error, Result};
+use lyceum_data::yaml::{self, Entry, Node, Yaml};
 use lyceum_evaluate::{Gate, Metric};
 use lyceum_learn::config::{Config, Issue, LlmConfig, ModelConfig};
-use lyceum_learn::yaml::{self, Entry, Node, Yaml};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 

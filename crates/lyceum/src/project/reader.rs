@@ -1,7 +1,7 @@
 //! Reads one mapping of the project file: keys that are wanted, an error with line and column for every other.
 
 use lyceum_core::{Error, Result};
-use lyceum_learn::yaml::{Entry, Node, Yaml};
+use lyceum_data::yaml::{Entry, Node, Yaml};
 
 /// A mapping being read.
 pub(super) struct Section<'n> {

@@ -1,7 +1,7 @@
 //! The `adapter` and `quantization` sections.
 
 use super::super::section::Section;
-use crate::yaml::{Node, Yaml};
+use lyceum_data::yaml::{Node, Yaml};
 
 /// A low-rank adapter.
 #[derive(Debug, Clone, PartialEq)]

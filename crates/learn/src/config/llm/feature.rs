@@ -2,7 +2,7 @@
 
 use super::super::section::Section;
 use crate::llm::{Extraction, Pattern, compile};
-use crate::yaml::{Node, Yaml};
+use lyceum_data::yaml::{Node, Yaml};
 
 /// A column under a name.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,8 +2,8 @@
 
 use super::super::issue::Issues;
 use super::super::section::Section;
-use crate::yaml::{Yaml, parse};
 use lyceum_core::{Error, Result, Sampling};
+use lyceum_data::yaml::{Yaml, parse};
 use serde_json::{Map, Value as Json};
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use super::super::section::Section;
 use crate::llm::Template;
-use crate::yaml::Node;
+use lyceum_data::yaml::Node;
 
 /// What is put before an answer.
 #[derive(Debug, Clone, Default, PartialEq)]

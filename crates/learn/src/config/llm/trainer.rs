@@ -1,7 +1,7 @@
 //! The `trainer` section of a language model.
 
 use super::super::section::Section;
-use crate::yaml::Node;
+use lyceum_data::yaml::Node;
 
 /// What the trainer does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
