@@ -364,3 +364,60 @@ fn wrong_graphs_are_refused_before_they_run() {
     let e = two().edge("b", "aa").compile("g").map(|_| ()).unwrap_err();
     assert!(e.to_string().contains("`a`"), "{e}");
 }
+
+/// Keeps the first checkpoint and forgets the rest: the process ended there.
+struct OnlyTheInput(InMemory);
+
+#[async_trait::async_trait]
+impl lyceum_core::Checkpointer for OnlyTheInput {
+    async fn get(
+        &self,
+        key: &lyceum_core::ThreadKey,
+        id: Option<&str>,
+    ) -> lyceum_core::Result<Option<(lyceum_core::Checkpoint, Vec<lyceum_core::TaskWrites>)>> {
+        self.0.get(key, id).await
+    }
+    async fn put(
+        &self,
+        key: &lyceum_core::ThreadKey,
+        checkpoint: &lyceum_core::Checkpoint,
+    ) -> lyceum_core::Result<()> {
+        if checkpoint.source == lyceum_core::CheckpointSource::Input {
+            return self.0.put(key, checkpoint).await;
+        }
+        Err(Error::new(ErrorKind::Unavailable, "gone"))
+    }
+    async fn put_writes(
+        &self,
+        _: &lyceum_core::ThreadKey,
+        _: &str,
+        _: &lyceum_core::TaskWrites,
+    ) -> lyceum_core::Result<()> {
+        Ok(())
+    }
+    async fn list(
+        &self,
+        key: &lyceum_core::ThreadKey,
+        limit: usize,
+    ) -> lyceum_core::Result<Vec<lyceum_core::Checkpoint>> {
+        self.0.list(key, limit).await
+    }
+}
+
+#[tokio::test]
+async fn an_input_that_was_kept_is_not_lost() {
+    use lyceum_core::{Checkpointer, ThreadKey};
+    let (options, cx) = (RunOptions::thread("1"), Context::new());
+    let dead = Arc::new(OnlyTheInput(InMemory::new()));
+    let graph = Graph::with_checkpointer(two().compile("g").unwrap(), dead.clone());
+    let input = Input::Values(Value::from_json(json!({"log": ["in"]})));
+    assert_eq!(graph.run(input, &options, &cx).await.unwrap_err().message(), "gone");
+    let key = ThreadKey { thread: "1".into(), namespace: "".into() };
+    let alive = Arc::new(InMemory::new());
+    let kept = dead.list(&key, 9).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    alive.put(&key, &kept[0]).await.unwrap();
+    let graph = Graph::with_checkpointer(two().compile("g").unwrap(), alive);
+    let done = graph.run(Input::Continue, &options, &cx).await.unwrap();
+    assert_eq!(done.values.to_json(), json!({"log": ["in", "a", "b"]}));
+}

@@ -130,10 +130,11 @@ impl Graph {
     /// failed ones again), writes that a key does not take, the recursion limit, a wrong resumption, cancellation.
     pub async fn run(&self, input: Input, options: &RunOptions, cx: &Context) -> Result<Finished> {
         let done = self.steps(input, options, cx).await;
-        if let Some(checkpointer) = &self.checkpointer {
-            checkpointer.flush().await?;
-        }
-        done
+        let kept = match &self.checkpointer {
+            Some(checkpointer) => checkpointer.flush().await,
+            None => Ok(()),
+        };
+        done.and_then(|done| kept.map(|()| done))
     }
 
     async fn steps(&self, input: Input, options: &RunOptions, cx: &Context) -> Result<Finished> {

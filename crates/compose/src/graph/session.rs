@@ -1,5 +1,6 @@
 //! One run on one thread: what was kept is taken up, what is written is kept.
 
+use super::build::START;
 use super::node::{Interrupt, Outcome, Stop};
 use super::run::{Durability, Event, Finished, Graph, Input, RunOptions, failed, matched, writer};
 use super::stamp;
@@ -30,6 +31,8 @@ pub(super) struct Session<'g> {
     checkpoint: Option<Arc<str>>,
     /// What tasks of the superstep that comes have left already.
     waiting: Vec<TaskWrites>,
+    /// An input that was kept and not yet written: the process ended in between.
+    begun: Option<Value>,
     /// The newest version when the run last stopped on purpose: it does not stop there again.
     stopped_at: u64,
 }
@@ -66,6 +69,7 @@ impl<'g> Session<'g> {
             first: -1,
             checkpoint: None,
             waiting: Vec::new(),
+            begun: None,
             stopped_at: 0,
         };
         if let Some(place) = &session.place {
@@ -74,6 +78,7 @@ impl<'g> Session<'g> {
                 (Some((checkpoint, waiting)), asked) => {
                     session.state.restore(&checkpoint);
                     (session.step, session.first) = (checkpoint.step + 1, checkpoint.step + 1);
+                    session.begun = checkpoint.values.get(START).cloned();
                     session.checkpoint = Some(checkpoint.id);
                     // Going on from an older checkpoint runs its tasks again.
                     session.waiting = if asked.is_none() { waiting } else { Vec::new() };
@@ -87,6 +92,11 @@ impl<'g> Session<'g> {
 
     /// Takes the input in.
     pub(super) async fn take(&mut self, input: Input) -> Result<()> {
+        if let Some(begun) = self.begun.take()
+            && !matches!(input, Input::Values(_))
+        {
+            self.begin(begun).await?;
+        }
         match input {
             Input::Values(values) => self.turn(values).await?,
             Input::Resume(_) if self.checkpoint.is_none() => self.turn(Value::Null).await?,
@@ -104,7 +114,7 @@ impl<'g> Session<'g> {
                 self.keep(CheckpointSource::Update).await?;
             }
         }
-        self.tell(|| Event::Values(Value::Null));
+        self.tell(|| Event::Values(self.state.values()));
         Ok(())
     }
 
@@ -115,8 +125,13 @@ impl<'g> Session<'g> {
             self.state.sends.clear();
         }
         self.waiting.clear();
+        self.keep_with(CheckpointSource::Input, Some(&values)).await?;
+        self.begin(values).await
+    }
+
+    /// Writes the keys of an input that is kept, and what the graph's beginning leads to.
+    async fn begin(&mut self, values: Value) -> Result<()> {
         let writes = self.state.writes_of_input(values)?;
-        self.keep(CheckpointSource::Input).await?;
         self.write_from_outside(writes)?;
         self.keep(CheckpointSource::Loop).await
     }
@@ -169,13 +184,10 @@ impl<'g> Session<'g> {
         !at.is_empty() && self.state.newest > self.stopped_at && tasks.iter().any(named)
     }
 
-    /// Tells whoever watches; the whole state goes with it where the event is about it.
+    /// Tells whoever watches; the event is made for nobody else.
     pub(super) fn tell(&self, event: impl FnOnce() -> Event) {
         if let Some(watch) = &self.options.watch {
-            watch(match event() {
-                Event::Values(_) => Event::Values(self.state.values()),
-                other => other,
-            });
+            watch(event());
         }
     }
 
@@ -281,12 +293,17 @@ impl<'g> Session<'g> {
     pub(super) async fn apply(&mut self, done: Vec<(Task, Writes)>) -> Result<()> {
         self.state.apply(done)?;
         self.keep(CheckpointSource::Loop).await?;
-        self.tell(|| Event::Values(Value::Null));
+        self.tell(|| Event::Values(self.state.values()));
         Ok(())
     }
 
     /// Keeps the state as it is; the next step has the next number.
     async fn keep(&mut self, source: CheckpointSource) -> Result<()> {
+        self.keep_with(source, None).await
+    }
+
+    /// As [`Session::keep`], with an input that is to be written next: whoever takes the thread up writes it.
+    async fn keep_with(&mut self, source: CheckpointSource, input: Option<&Value>) -> Result<()> {
         if let Some(place) = &self.place {
             let mut checkpoint = Checkpoint {
                 id: stamp::next(),
@@ -300,6 +317,9 @@ impl<'g> Session<'g> {
                 created: std::time::SystemTime::now(),
             };
             self.state.save_into(&mut checkpoint);
+            if let Some(input) = input {
+                checkpoint.values.insert(START.into(), input.clone());
+            }
             place.checkpointer.put(&place.key, &checkpoint).await?;
             if self.options.durability == Durability::Sync {
                 place.checkpointer.flush().await?;

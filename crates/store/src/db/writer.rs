@@ -1,7 +1,7 @@
 //! The one thread that writes: what comes in is written in order, as much as waits in one transaction.
 
 use super::{Db, prepare, sql};
-use lyceum_core::{Error, Result};
+use lyceum_core::{Error, ErrorKind, Result};
 use rusqlite::{Connection, Transaction};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ enum Order {
 pub(super) struct Writer {
     orders: Option<mpsc::Sender<Order>>,
     /// The first failure: nothing is taken after it.
-    failed: Arc<Mutex<Option<String>>>,
+    failed: Arc<Mutex<Option<(ErrorKind, String)>>>,
     thread: Option<std::thread::JoinHandle<()>>,
     path: PathBuf,
 }
@@ -66,7 +66,7 @@ impl Writer {
 
     fn check(&self) -> Result<()> {
         match &*self.failed.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(message) => Err(Error::new(lyceum_core::ErrorKind::Exhausted, message.clone())),
+            Some((kind, message)) => Err(Error::new(*kind, message.clone())),
             None => Ok(()),
         }
     }
@@ -81,7 +81,12 @@ impl Drop for Writer {
     }
 }
 
-fn write(mut db: Connection, mut taken: mpsc::Receiver<Order>, failed: &Mutex<Option<String>>, path: &Path) {
+fn write(
+    mut db: Connection,
+    mut taken: mpsc::Receiver<Order>,
+    failed: &Mutex<Option<(ErrorKind, String)>>,
+    path: &Path,
+) {
     let mut group = Vec::with_capacity(GROUP);
     while let Some(first) = taken.blocking_recv() {
         group.push(first);
@@ -97,8 +102,12 @@ fn write(mut db: Connection, mut taken: mpsc::Receiver<Order>, failed: &Mutex<Op
                 Order::Flush(done) => waiting.push(done),
             }
         }
-        if let Err(e) = commit(&mut db, records, path) {
-            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(e.to_string());
+        // After a failure nothing more is written, so that there is no gap in what is kept. The lock is not held while
+        // the disk works: whoever gives an order looks at it.
+        let failure = || failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let whole = failure().is_none();
+        if whole && let Err(e) = commit(&mut db, records, path) {
+            *failure() = Some((e.kind(), e.to_string()));
         }
         for done in waiting {
             let _ = done.send(());
