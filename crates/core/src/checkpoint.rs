@@ -1,7 +1,7 @@
 //! What a run of a graph leaves behind after each superstep, and the trait of the places that keep it. Nothing here
 //! knows how a graph runs.
 
-use crate::{Map, Result, Value};
+use crate::{Map, Result, Threads, Value};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -96,5 +96,10 @@ pub trait Checkpointer: Send + Sync {
     /// Waits until all that was taken is kept. Fails when some of it could not be.
     async fn flush(&self) -> Result<()> {
         Ok(())
+    }
+
+    /// The list of its threads, where it has one.
+    fn threads(&self) -> Option<&dyn Threads> {
+        None
     }
 }

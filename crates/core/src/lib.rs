@@ -17,6 +17,7 @@ mod progress;
 mod runnable;
 mod schema;
 mod table;
+mod threads;
 mod tracer;
 mod value;
 
@@ -37,5 +38,6 @@ pub use progress::{NoProgress, Progress};
 pub use runnable::{Runnable, ValueStream, gather, stream_owned};
 pub use schema::{Schema, Signature};
 pub use table::{Column, Table};
+pub use threads::{Hold, ThreadFilter, ThreadInfo, ThreadStatus, Threads, find_thread};
 pub use tracer::{NoTracer, Run, RunId, RunKind, RunOutcome, Tracer};
 pub use value::{Map, Value};

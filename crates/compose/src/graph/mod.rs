@@ -11,9 +11,12 @@ mod messages;
 mod node;
 mod run;
 mod session;
+mod snapshot;
 mod stamp;
 mod state;
 mod task;
+mod threads;
+mod update;
 
 pub use build::{END, NodeOptions, Plan, Router, START, StateGraph};
 pub use channel::{Channel, Fold, Kind, Reducer, Write};
@@ -21,3 +24,4 @@ pub use memory::InMemory;
 pub use messages::{REMOVE, REMOVE_ALL, add_messages};
 pub use node::{Command, Function, Interrupt, Node, Outcome, Scope, Send, Step, Stop, Target, Writer};
 pub use run::{Durability, Event, Finished, Graph, Input, RECURSION_LIMIT, RunOptions, Watch};
+pub use snapshot::{Snapshot, SnapshotTask};

@@ -4,7 +4,8 @@ use super::build::Plan;
 use super::node::{Command, Interrupt, Stop, Writer};
 use super::session::{Ran, Session};
 use super::task;
-use lyceum_core::{Checkpointer, Context, Error, ErrorKind, Result, Value};
+use super::threads::Entry;
+use lyceum_core::{Checkpointer, Context, Error, ErrorKind, Map, Result, Value};
 use std::sync::Arc;
 
 /// Supersteps of one run where nothing is said.
@@ -28,8 +29,12 @@ pub enum Input {
 pub enum Event {
     /// The whole state, after the input and after each superstep.
     Values(Value),
+    /// A task begins: its node and its id.
+    Started(Arc<str>, Arc<str>),
     /// A task has ended: its node and what it wrote (null: nothing).
     Update(Arc<str>, Value),
+    /// A task has failed: its node and why.
+    Failed(Arc<str>, String),
     /// The run waits for these answers (for none: it stops where it was told to).
     Interrupt(Vec<Interrupt>),
     /// A node says something of its own.
@@ -56,6 +61,8 @@ pub struct RunOptions {
     pub durability: Durability,
     /// Hears of events.
     pub watch: Option<Watch>,
+    /// What is noted with the thread, beside what is noted already.
+    pub metadata: Map,
 }
 
 /// When what is kept must be there, whatever happens to the process.
@@ -78,6 +85,7 @@ impl Default for RunOptions {
             interrupt_after: Vec::new(),
             durability: Durability::Async,
             watch: None,
+            metadata: Map::default(),
         }
     }
 }
@@ -129,7 +137,11 @@ impl Graph {
     /// A node's failure (the other tasks of that superstep keep what they wrote; `Input::Continue` runs only the
     /// failed ones again), writes that a key does not take, the recursion limit, a wrong resumption, cancellation.
     pub async fn run(&self, input: Input, options: &RunOptions, cx: &Context) -> Result<Finished> {
+        let entry = Entry::open(self, options).await?;
         let done = self.steps(input, options, cx).await;
+        if let Some(entry) = entry {
+            entry.close(&done).await?;
+        }
         let kept = match &self.checkpointer {
             Some(checkpointer) => checkpointer.flush().await,
             None => Ok(()),

@@ -92,10 +92,8 @@ impl<'g> Session<'g> {
 
     /// Takes the input in.
     pub(super) async fn take(&mut self, input: Input) -> Result<()> {
-        if let Some(begun) = self.begun.take()
-            && !matches!(input, Input::Values(_))
-        {
-            self.begin(begun).await?;
+        if !matches!(input, Input::Values(_)) {
+            self.take_begun().await?;
         }
         match input {
             Input::Values(values) => self.turn(values).await?,
@@ -118,6 +116,14 @@ impl<'g> Session<'g> {
         Ok(())
     }
 
+    /// Writes an input that was kept and not yet written.
+    pub(super) async fn take_begun(&mut self) -> Result<()> {
+        match self.begun.take() {
+            Some(begun) => self.begin(begun).await,
+            None => Ok(()),
+        }
+    }
+
     /// A new turn: what was to come is dropped, the input's keys are written.
     async fn turn(&mut self, values: Value) -> Result<()> {
         if self.checkpoint.is_some() {
@@ -134,6 +140,40 @@ impl<'g> Session<'g> {
         let writes = self.state.writes_of_input(values)?;
         self.write_from_outside(writes)?;
         self.keep(CheckpointSource::Loop).await
+    }
+
+    /// Writes what a node might have answered, and goes where it leads.
+    pub(super) fn write_as(&mut self, node: usize, outcome: Outcome) -> Result<()> {
+        let writes = self.state.writes_of(node, outcome)?;
+        self.write_from_outside(writes)
+    }
+
+    /// Drops the tasks that were to come; those that have ended keep what they wrote.
+    pub(super) fn drop_tasks(&mut self) -> Result<()> {
+        let ended = |t: &Task| {
+            let id = self.task_id(t);
+            self.waiting.iter().find(|w| w.task == id).and_then(|w| task::decode(&self.state, w))
+        };
+        let tasks = self.state.tasks();
+        let done =
+            tasks.into_iter().map(|t| (ended(&t).unwrap_or_default(), t)).map(|(w, t)| (t, w)).collect();
+        self.state.apply(done)?;
+        self.state.drop_tasks()
+    }
+
+    /// Keeps the state again, as a copy that follows its checkpoint.
+    pub(super) async fn keep_copy(&mut self) -> Result<()> {
+        self.keep(CheckpointSource::Fork).await
+    }
+
+    /// The node that ran last, where one did.
+    pub(super) fn ran_last(&self) -> Option<usize> {
+        self.state.ran_last()
+    }
+
+    /// The checkpoint that was kept last.
+    pub(super) fn checkpoint(&self) -> Option<Arc<str>> {
+        self.checkpoint.clone()
     }
 
     fn write_from_outside(&mut self, writes: Writes) -> Result<()> {
@@ -211,6 +251,9 @@ impl<'g> Session<'g> {
         let start = |(task, id, known): (Task, Arc<str>, Vec<Value>), input: Value| async move {
             let answer = match graph.plan.nodes.get(task.node) {
                 Some(node) => {
+                    if let Some(watch) = watch {
+                        watch(Event::Started(node.name.clone(), id.clone()));
+                    }
                     task::run(node, input, (id.clone(), known), writer(watch, &node.name), cx).await
                 }
                 None => Ok(Outcome::Update(Value::Null)),
@@ -229,10 +272,18 @@ impl<'g> Session<'g> {
                 running.push(task);
             }
         }
+        // One that fails does not stop the others: what they do is not done again.
+        let mut failed = None;
         while let Some((answer, task, id)) = running.next().await {
-            self.settle(answer, task, &id, false).await?.sort_into(&mut done, &mut interrupts);
+            match self.settle(answer, task, &id, false).await {
+                Ok(settled) => settled.sort_into(&mut done, &mut interrupts),
+                Err(e) => drop(failed.get_or_insert(e)),
+            }
         }
         drop(running);
+        if let Some(e) = failed {
+            return Err(e);
+        }
         if interrupts.is_empty() {
             self.waiting.clear();
             return Ok(Ran::Done(done));
@@ -275,7 +326,10 @@ impl<'g> Session<'g> {
                     self.put_writes(&task::waits(id, task::ERROR, why)).await?;
                 }
                 match stop {
-                    Stop::Failed(e) => Err(e),
+                    Stop::Failed(e) => {
+                        self.tell(|| Event::Failed(node, e.to_string()));
+                        Err(e)
+                    }
                     Stop::Interrupt(_) => Err(Error::internal("an interrupt is no failure")),
                 }
             }
@@ -298,7 +352,7 @@ impl<'g> Session<'g> {
     }
 
     /// Keeps the state as it is; the next step has the next number.
-    async fn keep(&mut self, source: CheckpointSource) -> Result<()> {
+    pub(super) async fn keep(&mut self, source: CheckpointSource) -> Result<()> {
         self.keep_with(source, None).await
     }
 

@@ -227,6 +227,14 @@ impl State {
         }
     }
 
+    /// The node that ran last: nothing where none has, or several did together.
+    pub(super) fn ran_last(&self) -> Option<usize> {
+        let newest = |seen: &Vec<u64>| seen.iter().copied().max().unwrap_or(0);
+        let last = self.seen.iter().map(newest).max().filter(|v| *v > 0)?;
+        let mut ran = self.seen.iter().enumerate().filter(|(_, seen)| newest(seen) == last);
+        ran.next().map(|(node, _)| node).filter(|_| ran.next().is_none())
+    }
+
     /// Drops the tasks that were to come.
     pub(super) fn drop_tasks(&mut self) -> Result<()> {
         let tasks = self.tasks();

@@ -1,18 +1,18 @@
 //! Checkpoints of graphs in the database.
 
+use super::threads::{nanos, time};
 use super::values::{decode, encode};
 use super::writer::Writer;
 use super::{prepare, sql};
 use async_trait::async_trait;
 use lyceum_core::{
-    Checkpoint, CheckpointSource, Checkpointer, Error, Map, Result, TaskWrites, ThreadKey, Value,
+    Checkpoint, CheckpointSource, Checkpointer, Error, Map, Result, TaskWrites, ThreadKey, Threads, Value,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
 
 const COLUMNS: &str = "id, parent, step, source, created_ns, state";
 
@@ -33,7 +33,15 @@ impl Checkpoints {
         Ok(Self { writer, reader: Mutex::new(reader), path: path.to_path_buf() })
     }
 
-    fn reader(&self) -> MutexGuard<'_, Connection> {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    pub(super) fn reader(&self) -> MutexGuard<'_, Connection> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -113,6 +121,10 @@ impl Checkpointer for Checkpoints {
     async fn flush(&self) -> Result<()> {
         self.writer.flush().await
     }
+
+    fn threads(&self) -> Option<&dyn Threads> {
+        Some(self)
+    }
 }
 
 /// What a checkpoint holds besides what has a column.
@@ -134,8 +146,7 @@ fn insert(tx: &Transaction<'_>, key: &ThreadKey, c: &Checkpoint, path: &Path) ->
         sends: sends.collect::<Result<_>>()?,
     };
     let state = serde_json::to_string(&held).map_err(|e| Error::internal(e.to_string()))?;
-    let created = c.created.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let created = i64::try_from(created.as_nanos()).unwrap_or(i64::MAX);
+    let created = nanos(c.created);
     let row = params![key.thread, key.namespace, c.id, c.parent, c.step, c.source.as_str(), created, state];
     let mut query = tx
         .prepare_cached("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
@@ -204,7 +215,7 @@ impl Kept {
             source: CheckpointSource::from_name(&self.source)
                 .ok_or_else(|| corrupt("its source is unknown"))?,
             sends: sends.collect::<Result<_>>()?,
-            created: UNIX_EPOCH + Duration::from_nanos(u64::try_from(self.created).unwrap_or(0)),
+            created: time(self.created),
             id: self.id.into(),
             parent: self.parent.map(Into::into),
             step: self.step,
@@ -223,6 +234,7 @@ fn parse(text: &str, path: &Path) -> Result<Json> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
 
     fn key(thread: &str) -> ThreadKey {
         ThreadKey { thread: thread.into(), namespace: "".into() }

@@ -45,6 +45,20 @@ const STEPS: &[(i64, &str, &str)] = &[
         PRIMARY KEY (thread, namespace, checkpoint, task, place)
     ) STRICT, WITHOUT ROWID;",
     ),
+    (
+        4,
+        "threads of graphs",
+        "CREATE TABLE threads (
+        thread     TEXT PRIMARY KEY,
+        graph      TEXT NOT NULL,
+        status     TEXT NOT NULL,
+        error      TEXT,
+        metadata   TEXT NOT NULL,
+        created_ns INTEGER NOT NULL,
+        updated_ns INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX threads_by_time ON threads (updated_ns DESC);",
+    ),
 ];
 
 /// Takes the steps that are missing, each once, whole or not at all.

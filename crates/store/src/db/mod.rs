@@ -4,6 +4,7 @@
 mod checkpoints;
 mod keys;
 mod migrations;
+mod threads;
 mod values;
 mod writer;
 
