@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Packages that the tests' Python needs: the clients that talk to our server.
-const PYTHON_PACKAGES: [&str; 2] = ["openai==3.54.0", "lorax-client==0.6.3"];
+const PYTHON_PACKAGES: [&str; 4] =
+    ["openai==3.54.0", "lorax-client==0.6.3", "langserve[client]==0.3.3", "langgraph-sdk==0.4.14"];
 
 type Envs = Vec<(String, String)>;
 

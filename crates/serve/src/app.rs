@@ -1,9 +1,12 @@
 //! The table of what is mounted where. A row is a protocol; what is still to come gets a row here and a file in
-//! `routes`: `/chains/NAME`, `/agents`, `/langsmith`, `/mcp`, the Studio.
+//! `routes`: `/langsmith`, `/mcp`, the Studio.
 
+use crate::agents;
 use crate::error::{Dialect, respond};
 use crate::guard;
-use crate::routes::{embeddings, health, lorax, models, openai_chat, openai_completions, predict, tokenize};
+use crate::routes::{
+    chains, embeddings, health, lorax, models, openai_chat, openai_completions, predict, tokenize,
+};
 use crate::state::Shared;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -29,6 +32,8 @@ pub fn mounts() -> &'static [Mount] {
         Mount { name: "openai", at: "/v1", routes: openai },
         Mount { name: "lorax", at: "", routes: lorax_routes },
         Mount { name: "predict", at: "", routes: predict_routes },
+        Mount { name: "agents", at: "/agents", routes: agents::routes },
+        Mount { name: "chains", at: "/chains", routes: chains::routes },
         Mount { name: "health", at: "", routes: health_routes },
     ]
 }

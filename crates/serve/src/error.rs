@@ -14,6 +14,8 @@ pub(crate) enum Dialect {
     OpenAi,
     Lorax,
     Ludwig,
+    /// LangServe's and the agent server's: `{"detail": …}`.
+    Detail,
 }
 
 impl Dialect {
@@ -21,6 +23,7 @@ impl Dialect {
     pub(crate) fn of(path: &str) -> Self {
         match path {
             p if p.starts_with("/v1/") => Self::OpenAi,
+            p if p.starts_with("/agents") || p.starts_with("/chains") => Self::Detail,
             p if p.starts_with("/predict") || p.starts_with("/batch_predict") => Self::Ludwig,
             _ => Self::Lorax,
         }
@@ -37,6 +40,7 @@ pub(crate) fn respond(dialect: Dialect, e: &Error) -> Response {
         Dialect::OpenAi => (status, Json(openai(e))).into_response(),
         Dialect::Lorax => (status, Json(lorax(e))).into_response(),
         Dialect::Ludwig => (status, Json(json!({ "error": text(e) }))).into_response(),
+        Dialect::Detail => (status, Json(json!({ "detail": detail(e) }))).into_response(),
     };
     if matches!(status.as_u16(), 429 | 503) {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -51,7 +55,11 @@ fn status(dialect: Dialect, e: &Error) -> StatusCode {
     let code = match (e.code(), e.kind(), dialect) {
         ("request_timeout", ..) => 408,
         ("method_not_allowed", ..) => 405,
-        (_, ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::Corrupt, Dialect::Lorax) => 422,
+        (
+            _,
+            ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::Corrupt,
+            Dialect::Lorax | Dialect::Detail,
+        ) => 422,
         (_, ErrorKind::Internal | ErrorKind::Exhausted | ErrorKind::Io, Dialect::Lorax) => 424,
         (_, kind, _) => kind.http_status(),
     };
@@ -101,6 +109,16 @@ pub(crate) fn lorax(e: &Error) -> LoraxError {
         _ => (text(e), e.code()),
     };
     LoraxError { error, error_type: kind.into() }
+}
+
+/// The words of the `detail` dialect: what and where.
+fn detail(e: &Error) -> String {
+    match &e.at().key {
+        _ if e.code() == "unknown_url" => "Not Found".into(),
+        _ if e.code() == "method_not_allowed" => "Method Not Allowed".into(),
+        Some(key) => format!("{key}: {}", text(e)),
+        None => text(e),
+    }
 }
 
 /// What a client is told: never the inside of the house.

@@ -1,11 +1,12 @@
 //! From models and limits to a listening server that drains when it is told to stop.
 
+use crate::agents::Runs;
 use crate::app::{Mount, app, mounts};
 use crate::auth::Keys;
 use crate::guard::Door;
 use crate::limits::{Admission, Limits};
+use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::models::Models;
 use crate::state::{App, Shared};
 use axum::Router;
 use hyper::server::conn::http1;
@@ -25,7 +26,7 @@ use tokio::sync::Semaphore;
 /// A server to be: models, limits, keys.
 #[derive(Default)]
 pub struct Server {
-    models: Models,
+    live: Live,
     limits: Limits,
     keys: Option<Arc<Db>>,
     hosts: Vec<String>,
@@ -47,15 +48,20 @@ impl Server {
     }
 
     /// With a language or embedding model.
-    pub fn engine(mut self, engine: Arc<dyn Engine>) -> Self {
-        self.models.add_engine(engine);
+    pub fn engine(self, engine: Arc<dyn Engine>) -> Self {
+        self.live.engine(engine);
         self
     }
 
     /// With a tabular model at `/predict/NAME`. It takes a row as a map and gives a map of predictions.
-    pub fn tabular(mut self, name: impl Into<String>, model: Arc<dyn Runnable>) -> Self {
-        self.models.add_tabular(name.into(), model);
+    pub fn tabular(self, name: impl Into<String>, model: Arc<dyn Runnable>) -> Self {
+        self.live.tabular(name, model);
         self
+    }
+
+    /// Through it more can be served, now and while the server serves.
+    pub fn live(&self) -> Live {
+        self.live.clone()
     }
 
     /// With the store that has the API keys.
@@ -136,6 +142,11 @@ impl Bound {
         format!("http://{}", self.address)
     }
 
+    /// As [`Server::live`].
+    pub fn live(&self) -> Live {
+        self.server.live.clone()
+    }
+
     /// As [`Server::engine`].
     pub fn engine(mut self, engine: Arc<dyn Engine>) -> Self {
         self.server = self.server.engine(engine);
@@ -190,11 +201,11 @@ impl Bound {
 }
 
 fn state(server: Server, loopback: bool) -> Shared {
-    let names: Vec<String> = server.models.engines().iter().map(|e| e.model().name.clone()).collect();
     Arc::new(App {
         admission: Admission::new(&server.limits),
-        metrics: Metrics::new(names.iter().map(String::as_str)),
-        models: server.models,
+        metrics: Metrics::default(),
+        live: server.live,
+        runs: Runs::default(),
         limits: server.limits,
         keys: Keys::new(server.keys, !loopback),
         door: Door { loopback, hosts: server.hosts },

@@ -17,7 +17,7 @@ const ADAPTERS: usize = 200;
 pub(crate) struct Metrics {
     http: Mutex<BTreeMap<(String, u16), u64>>,
     adapters: Mutex<BTreeMap<String, u64>>,
-    models: BTreeMap<String, Arc<ModelMetrics>>,
+    models: Mutex<BTreeMap<String, Arc<ModelMetrics>>>,
 }
 
 /// Counters of one model.
@@ -54,11 +54,6 @@ impl Default for ModelMetrics {
 }
 
 impl Metrics {
-    pub(crate) fn new<'a>(models: impl IntoIterator<Item = &'a str>) -> Self {
-        let models = models.into_iter().map(|name| (name.to_string(), Arc::default())).collect();
-        Self { models, ..Self::default() }
-    }
-
     /// Counts an answered request.
     pub(crate) fn answered(&self, route: &str, status: u16) {
         let mut http = self.http.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,7 +67,9 @@ impl Metrics {
             let known = adapters.len() < ADAPTERS || adapters.contains_key(adapter);
             *adapters.entry(if known { adapter } else { "other" }.to_string()).or_default() += 1;
         }
-        let model = self.models.get(model).cloned().unwrap_or_default();
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        let model = models.entry(model.to_string()).or_default().clone();
+        drop(models);
         model.started.fetch_add(1, Ordering::Relaxed);
         Meter { model, start: Instant::now(), last: None, ended: false }
     }
@@ -81,7 +78,14 @@ impl Metrics {
     pub(crate) fn page(&self, app: &App) -> String {
         let mut out = String::new();
         self.write_http(&mut out);
-        for (name, m) in &self.models {
+        for engine in app.models().engines().iter().filter(|e| e.model().generates) {
+            self.models
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(engine.model().name.clone())
+                .or_default();
+        }
+        for (name, m) in self.models.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             m.write(&mut out, &format!("model_name=\"{}\",", escaped(name)));
         }
         write_engines(&mut out, app);
@@ -132,7 +136,7 @@ impl ModelMetrics {
 fn write_engines(out: &mut String, app: &App) {
     let held = app.admission.waiting();
     let (mut queued, mut batch) = (held, 0);
-    for engine in app.models.engines() {
+    for engine in app.models().engines() {
         let (s, name) = (engine.stats(), escaped(&engine.model().name));
         let mut line = |metric: &str, value: u64| {
             let _ = writeln!(out, "{metric}{{model_name=\"{name}\"}} {value}");

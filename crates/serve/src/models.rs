@@ -1,14 +1,17 @@
 //! What is served, and which of it a request means.
 
+use crate::agents::Agent;
 use lyceum_core::{AdapterInfo, Engine, Error, Result, Runnable};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Engines and tabular models of a server.
-#[derive(Default)]
+/// Everything that a server serves, at one moment.
+#[derive(Default, Clone)]
 pub(crate) struct Models {
     engines: Vec<Arc<dyn Engine>>,
     tabular: BTreeMap<String, Arc<dyn Runnable>>,
+    chains: BTreeMap<String, Arc<dyn Runnable>>,
+    agents: BTreeMap<String, Agent>,
 }
 
 /// The model and adapter that a request means.
@@ -21,8 +24,36 @@ pub(crate) struct Target {
 }
 
 impl Models {
+    /// One of the same name is replaced.
     pub(crate) fn add_engine(&mut self, engine: Arc<dyn Engine>) {
-        self.engines.push(engine);
+        match self.engines.iter_mut().find(|e| e.model().name == engine.model().name) {
+            Some(same) => *same = engine,
+            None => self.engines.push(engine),
+        }
+    }
+
+    pub(crate) fn add_chain(&mut self, name: String, chain: Arc<dyn Runnable>) {
+        self.chains.insert(name, chain);
+    }
+
+    pub(crate) fn add_agent(&mut self, name: String, agent: Agent) {
+        self.agents.insert(name, agent);
+    }
+
+    /// A chain by name.
+    pub(crate) fn chain(&self, name: &str) -> Result<Arc<dyn Runnable>> {
+        let missing = || missing("chain", name, self.chains.keys());
+        self.chains.get(name).cloned().ok_or_else(missing)
+    }
+
+    /// Names of all chains.
+    pub(crate) fn chain_names(&self) -> Vec<&str> {
+        self.chains.keys().map(String::as_str).collect()
+    }
+
+    /// All agents with their names.
+    pub(crate) fn agents(&self) -> &BTreeMap<String, Agent> {
+        &self.agents
     }
 
     pub(crate) fn add_tabular(&mut self, name: String, model: Arc<dyn Runnable>) {
@@ -79,16 +110,7 @@ impl Models {
 
     /// A tabular model by name.
     pub(crate) fn tabular(&self, name: &str) -> Result<&Arc<dyn Runnable>> {
-        self.tabular.get(name).ok_or_else(|| {
-            let known: Vec<&str> = self.tabular.keys().map(String::as_str).collect();
-            let have = if known.is_empty() {
-                "none is served".into()
-            } else {
-                format!("served are {}", known.join(", "))
-            };
-            Error::not_found(format!("no tabular model `{name}`; {have}"))
-                .did_you_mean(name, known.iter().copied())
-        })
+        self.tabular.get(name).ok_or_else(|| missing("tabular model", name, self.tabular.keys()))
     }
 
     /// The only tabular model, where there is just one.
@@ -126,6 +148,13 @@ impl Models {
             .at_key(key)
             .did_you_mean(name, known.iter().map(String::as_str))
     }
+}
+
+fn missing<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Error {
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    let have =
+        if known.is_empty() { "none is served".into() } else { format!("served are {}", known.join(", ")) };
+    Error::not_found(format!("no {what} `{name}`; {have}")).did_you_mean(name, known.iter().copied())
 }
 
 fn has(engine: &Arc<dyn Engine>, adapter: &str) -> bool {

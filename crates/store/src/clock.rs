@@ -28,6 +28,13 @@ pub fn rfc3339(unix: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// As [`rfc3339`], with microseconds: `2026-11-25T22:15:20.000125Z`.
+pub fn micros(time: SystemTime) -> String {
+    let part = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.subsec_micros());
+    let whole = rfc3339(unix(time));
+    format!("{}.{part:06}Z", whole.trim_end_matches('Z'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use super::node::{Command, Interrupt, Stop, Writer};
 use super::session::{Ran, Session};
 use super::task;
 use super::threads::Entry;
-use lyceum_core::{Checkpointer, Context, Error, ErrorKind, Map, Result, Value};
+use lyceum_core::{Checkpointer, Context, Error, ErrorKind, Map, Result, Threads, Value};
 use std::sync::Arc;
 
 /// Supersteps of one run where nothing is said.
@@ -129,6 +129,11 @@ impl Graph {
     /// Its layout.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The list of its threads, where it has one.
+    pub fn threads(&self) -> Option<&dyn Threads> {
+        self.checkpointer.as_deref().and_then(Checkpointer::threads)
     }
 
     /// Runs until nothing is left to run, or a person is asked, or it is told to stop.

@@ -14,7 +14,7 @@ pub(super) struct Entry<'g> {
 impl<'g> Entry<'g> {
     /// Takes the thread; nothing where there is none, or no list of threads.
     pub(super) async fn open(graph: &'g Graph, options: &RunOptions) -> Result<Option<Self>> {
-        let threads = graph.checkpointer.as_ref().and_then(|c| c.threads());
+        let threads = graph.threads();
         let (Some(threads), Some(thread)) = (threads, &options.thread) else { return Ok(None) };
         let hold = threads.hold(thread)?;
         let known = find_thread(threads, thread).await?;

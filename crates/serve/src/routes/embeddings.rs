@@ -52,7 +52,8 @@ async fn embed(app: &App, request: Request) -> Result<Response> {
     if r.inputs.is_empty() {
         return Err(Error::invalid("`inputs` cannot be empty"));
     }
-    let engine = app.models.engines().iter().find(|e| e.model().embeds);
+    let models = app.models();
+    let engine = models.engines().iter().find(|e| e.model().embeds);
     let engine = engine.ok_or_else(|| Error::unsupported("no embedding model is served"))?.clone();
     let target = Target { name: engine.model().name.clone(), engine, adapter: None };
     let (texts, _) = fit(&target, vec![r.inputs], None)?;
@@ -62,11 +63,12 @@ async fn embed(app: &App, request: Request) -> Result<Response> {
 }
 
 fn embedder(app: &App, model: &str) -> Result<Target> {
-    let target = app.models.find(model, None)?;
+    let target = app.models().find(model, None)?;
     if target.engine.model().embeds {
         return Ok(target);
     }
-    let others = app.models.engines().iter().filter(|e| e.model().embeds);
+    let models = app.models();
+    let others = models.engines().iter().filter(|e| e.model().embeds);
     let others: Vec<&str> = others.map(|e| e.model().name.as_str()).collect();
     let have =
         if others.is_empty() { "none is served".into() } else { format!("served are {}", others.join(", ")) };

@@ -22,13 +22,17 @@ pub(crate) async fn health(State(app): State<Shared>) -> Response {
 
 /// `GET /`: what answers here. A lone tabular model greets as Ludwig's server does.
 pub(crate) async fn root(State(app): State<Shared>) -> Response {
-    let models: Vec<&str> = app.models.engines().iter().map(|e| e.model().name.as_str()).collect();
-    if models.is_empty() && app.models.only_tabular().is_ok() {
+    let served = app.models();
+    let models: Vec<&str> = served.engines().iter().map(|e| e.model().name.as_str()).collect();
+    if models.is_empty() && served.only_tabular().is_ok() {
         return Json(json!({ "message": "Ludwig server is up" })).into_response();
     }
-    let tabular = app.models.tabular_names();
-    Json(json!({ "name": "lyceum", "version": env!("CARGO_PKG_VERSION"), "models": models, "tabular": tabular }))
-        .into_response()
+    let tabular = served.tabular_names();
+    Json(
+        json!({ "name": "lyceum", "version": env!("CARGO_PKG_VERSION"), "models": models, "tabular": tabular,
+        "chains": served.chain_names(), "graphs": served.agents().keys().collect::<Vec<_>>() }),
+    )
+    .into_response()
 }
 
 /// `GET /startup`: one real token, or one real vector.
@@ -37,7 +41,7 @@ pub(crate) async fn startup(State(app): State<Shared>) -> Response {
 }
 
 async fn try_out(app: &App) -> Result<()> {
-    for engine in app.models.engines() {
+    for engine in app.models().engines() {
         if engine.model().generates {
             let mut request = GenerateRequest::new(Prompt::Text("a".into()));
             request.max_tokens = Some(1);

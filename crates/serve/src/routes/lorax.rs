@@ -160,8 +160,8 @@ pub(crate) async fn info(State(app): State<Shared>) -> Response {
 }
 
 fn facts(app: &App) -> Result<Info> {
-    let engine =
-        app.models.engines().first().ok_or_else(|| Error::not_found("no language model is served"))?;
+    let models = app.models();
+    let engine = models.engines().first().ok_or_else(|| Error::not_found("no language model is served"))?;
     let m = engine.model();
     Ok(Info {
         model_id: m.name.clone(),

@@ -41,8 +41,9 @@ pub(crate) fn plan(app: &App, inputs: String, p: &Parameters, delivery: Delivery
         return Err(Error::invalid("`inputs` cannot be empty"));
     }
     let adapter = p.adapter_id.as_deref().filter(|a| !a.is_empty());
-    let base = app.models.base().map_err(|_| Error::invalid("no model here supports text generation"))?;
-    let target = app.models.find(&base.model().name, adapter)?;
+    let models = app.models();
+    let base = models.base().map_err(|_| Error::invalid("no model here supports text generation"))?;
+    let target = app.models().find(&base.model().name, adapter)?;
     let best_of = usize::try_from(p.best_of.unwrap_or(1)).unwrap_or(1);
     let draws = p.do_sample == Some(true)
         || p.temperature.is_some()

@@ -1,5 +1,6 @@
 //! One file a protocol's route: parse wire, call an engine or a runnable, write wire.
 
+pub(crate) mod chains;
 pub(crate) mod embeddings;
 pub(crate) mod health;
 pub(crate) mod lorax;

@@ -19,7 +19,7 @@ pub(crate) async fn one(State(app): State<Shared>, Path(id): Path<String>) -> Re
 }
 
 fn find(app: &App, id: &str) -> Result<Response> {
-    let target = app.models.find(id, None)?;
+    let target = app.models().find(id, None)?;
     let name = target.adapter.as_deref().unwrap_or(&target.engine.model().name);
     let card = cards(app).into_iter().find(|c| c.id == name);
     Ok(Json(card).into_response())
@@ -27,7 +27,7 @@ fn find(app: &App, id: &str) -> Result<Response> {
 
 fn cards(app: &App) -> Vec<ModelCard> {
     let mut cards = Vec::new();
-    for engine in app.models.engines() {
+    for engine in app.models().engines() {
         let info = engine.model();
         let base = ModelCard {
             id: info.name.clone(),

@@ -34,7 +34,7 @@ pub(crate) async fn route(State(app): State<Shared>, request: Request) -> Respon
 async fn chat(app: &App, request: Request) -> Result<Response> {
     let request: ChatRequest = body::json(request, &app.limits).await?;
     refuse(&request)?;
-    let target = app.models.find(&request.model, request.answer.adapter_id.as_deref())?;
+    let target = app.models().find(&request.model, request.answer.adapter_id.as_deref())?;
     let requests = plan(app, &request, &target)?;
     let logprobs = requests.first().and_then(|r| r.logprobs);
     let shape = Shape { head: Head::new("chatcmpl-", target), logprobs };

@@ -39,7 +39,7 @@ pub(crate) async fn route(State(app): State<Shared>, request: Request) -> Respon
 async fn complete(app: &App, request: Request) -> Result<Response> {
     let request: CompletionRequest = body::json(request, &app.limits).await?;
     refuse(&request)?;
-    let target = app.models.find(&request.model, request.answer.adapter_id.as_deref())?;
+    let target = app.models().find(&request.model, request.answer.adapter_id.as_deref())?;
     let prompts = prompts(app, request.prompt.clone())?;
     let most = max_tokens("max_tokens", request.answer.max_tokens, 0, Some(DEFAULT_TOKENS))?;
     let shape = Shape {

@@ -21,7 +21,7 @@ pub(crate) async fn by_name(
     request: Request,
 ) -> Response {
     let done = async {
-        let model = app.models.tabular(&name)?.clone();
+        let model = app.models().tabular(&name)?.clone();
         let input: Value = body::json(request, &app.limits).await?;
         match input {
             Value::Map(_) => Ok(Json(only(predict(&app, &model, vec![input]).await?)).into_response()),
@@ -37,7 +37,7 @@ pub(crate) async fn by_name(
 
 /// `GET /predict/NAME`: what goes in and what comes out.
 pub(crate) async fn describe(State(app): State<Shared>, Path(name): Path<String>) -> Response {
-    let done = app.models.tabular(&name).map(|m| {
+    let done = app.models().tabular(&name).map(|m| {
         let s = m.signature();
         Json(json!({ "name": name, "input": s.input.0, "output": s.output.0 })).into_response()
     });
@@ -47,7 +47,7 @@ pub(crate) async fn describe(State(app): State<Shared>, Path(name): Path<String>
 /// Ludwig's `POST /predict`: a form field a column, one row.
 pub(crate) async fn one(State(app): State<Shared>, request: Request) -> Response {
     let done = async {
-        let model = app.models.only_tabular()?.clone();
+        let model = app.models().only_tabular()?.clone();
         let row: Map = fields(request, &app).await?.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
         check_columns(&model, row.keys().map(|k| &**k))?;
         Ok(Json(only(predict(&app, &model, vec![row.into()]).await?)).into_response())
@@ -69,7 +69,7 @@ pub(crate) async fn many(State(app): State<Shared>, request: Request) -> Respons
 }
 
 async fn batch(app: &App, request: Request) -> Result<Response> {
-    let model = app.models.only_tabular()?.clone();
+    let model = app.models().only_tabular()?.clone();
     let form = fields(request, app).await?;
     let dataset = form.into_iter().find(|(k, _)| k == "dataset").map(|(_, v)| v);
     let dataset =

@@ -22,7 +22,7 @@ pub(crate) async fn detokenize(State(app): State<Shared>, request: Request) -> R
 
 async fn tokens(app: &App, request: Request) -> Result<Response> {
     let r: TokenizeRequest = body::json(request, &app.limits).await?;
-    let engine = app.models.find(r.model.as_deref().unwrap_or_default(), None)?.engine;
+    let engine = app.models().find(r.model.as_deref().unwrap_or_default(), None)?.engine;
     let special = r.add_special_tokens.unwrap_or(true);
     let codec = engine.text();
     match (r.inputs, r.prompt, r.content) {
@@ -73,7 +73,7 @@ struct Detokenize {
 
 async fn text(app: &App, request: Request) -> Result<Response> {
     let r: Detokenize = body::json(request, &app.limits).await?;
-    let engine = app.models.find(r.model.as_deref().unwrap_or_default(), None)?.engine;
+    let engine = app.models().find(r.model.as_deref().unwrap_or_default(), None)?.engine;
     let text = engine.text().decode(&r.tokens)?;
     Ok(Json(json!({ "prompt": text, "content": text })).into_response())
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod agents;
+
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use lyceum_core::{
@@ -258,4 +260,20 @@ pub(crate) async fn post(server: &Running, path: &str, body: impl ToString) -> A
 
 pub(crate) async fn get(server: &Running, path: &str) -> Answer {
     send(client().get(format!("{}{path}", server.url))).await
+}
+
+/// Lets a Python script with its arguments talk to the server, until all is well. `LYCEUM_TEST_PYTHON` is a Python that
+/// has the clients.
+pub(crate) async fn python(script: &str, arguments: &[&str]) {
+    let Some(python) = std::env::var_os("LYCEUM_TEST_PYTHON") else {
+        println!("SKIPPED: LYCEUM_TEST_PYTHON names no Python with the clients");
+        return;
+    };
+    let script = format!("{}/tests/python/{script}", env!("CARGO_MANIFEST_DIR"));
+    let mut command = tokio::process::Command::new(python);
+    command.arg(script).args(arguments).stdin(std::process::Stdio::null());
+    let done = command.output().await.unwrap();
+    let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{out}\n{err}");
+    assert!(out.contains("all is well"), "{out}");
 }
