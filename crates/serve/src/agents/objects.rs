@@ -36,11 +36,12 @@ pub(super) fn assistant(name: &str, agent: &Agent, since: i64) -> Json {
 }
 
 pub(super) fn thread(info: &ThreadInfo, state: Option<&Snapshot>) -> Json {
-    let mut metadata = flat::to_json(&Value::from(info.metadata.clone()));
+    let mut metadata = info.metadata.clone();
     if !info.graph.is_empty() {
-        metadata["graph_id"] = json!(&*info.graph);
-        metadata["assistant_id"] = json!(assistant_id(&info.graph));
+        metadata.insert("graph_id".into(), Value::Str(info.graph.clone()));
+        metadata.insert("assistant_id".into(), assistant_id(&info.graph).into());
     }
+    let metadata = flat::to_json(&Value::from(metadata));
     let asks = |t: &SnapshotTask| (t.id.to_string(), interrupts(&t.interrupts));
     let waiting: serde_json::Map<String, Json> = state
         .map(|s| s.tasks.iter().filter(|t| !t.interrupts.is_empty()).map(asks).collect())

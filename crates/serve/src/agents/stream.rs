@@ -86,9 +86,9 @@ impl Teller {
                     out.push(frame("updates", &json!({ "__interrupt__": questions.clone() })));
                 }
                 if self.has(Mode::Values) && questions != json!([]) {
-                    let mut values = flat::to_json(&self.last);
-                    values["__interrupt__"] = questions.clone();
-                    out.push(frame("values", &values));
+                    let mut values = self.last.as_map().cloned().unwrap_or_default();
+                    values.insert("__interrupt__".into(), Value::from_json(questions.clone()));
+                    out.push(frame("values", &flat::to_json(&values.into())));
                 }
                 if self.has(Mode::Tasks) {
                     for (node, id) in self.open.drain(..) {
