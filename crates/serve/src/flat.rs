@@ -19,31 +19,31 @@ fn message(m: &Message) -> Json {
         Content::Text(text) => json!(text),
         Content::Parts(parts) => parts.iter().map(part).collect(),
     };
-    let mut flat = json!({
-        "content": content,
-        "additional_kwargs": {},
-        "response_metadata": {},
-        "type": kind(m.role),
-        "name": m.name,
-        "id": m.id,
-    });
+    let mut flat = vec![
+        ("content", content),
+        ("additional_kwargs", json!({})),
+        ("response_metadata", json!({})),
+        ("type", json!(kind(m.role))),
+        ("name", json!(m.name)),
+        ("id", json!(m.id)),
+    ];
     match m.role {
         Role::Assistant => {
             let calls = m.tool_calls.iter().map(
                 |c| json!({ "name": c.name, "args": c.arguments.to_json(), "id": c.id, "type": "tool_call" }),
             );
-            flat["tool_calls"] = calls.collect();
-            flat["invalid_tool_calls"] = json!([]);
-            flat["usage_metadata"] = Json::Null;
+            flat.push(("tool_calls", calls.collect()));
+            flat.push(("invalid_tool_calls", json!([])));
+            flat.push(("usage_metadata", Json::Null));
         }
         Role::Tool => {
-            flat["tool_call_id"] = json!(m.tool_call_id);
-            flat["artifact"] = Json::Null;
-            flat["status"] = json!("success");
+            flat.push(("tool_call_id", json!(m.tool_call_id)));
+            flat.push(("artifact", Json::Null));
+            flat.push(("status", json!("success")));
         }
         Role::System | Role::User => {}
     }
-    flat
+    Json::Object(flat.into_iter().map(|(k, v)| (k.to_string(), v)).collect())
 }
 
 fn part(part: &Part) -> Json {

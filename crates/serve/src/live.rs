@@ -3,6 +3,7 @@
 use crate::agents::Agent;
 use crate::models::Models;
 use lyceum_core::{Engine, Runnable};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Adds to what a server serves, before and while it serves. Cheap to clone.
@@ -33,6 +34,16 @@ impl Live {
     /// A runnable at `/chains/NAME`, as LangServe serves one.
     pub fn chain(&self, name: impl Into<String>, chain: Arc<dyn Runnable>) {
         self.change(|m| m.add_chain(name.into(), chain));
+    }
+
+    /// A folder of pages about something learnt, shown by the Studio.
+    pub fn report(&self, name: impl Into<String>, folder: impl Into<PathBuf>) {
+        self.change(|m| m.add_report(name.into(), folder.into()));
+    }
+
+    /// Tells how the project stands that is served: `{name, steps: [{step, state, reason}], gates: […]}`.
+    pub fn project(&self, told: impl Fn() -> serde_json::Value + Send + Sync + 'static) {
+        self.change(|m| m.project = Some(Arc::new(told)));
     }
 
     /// A graph with threads at `/agents`.

@@ -3,6 +3,7 @@
 use crate::agents::Agent;
 use lyceum_core::{AdapterInfo, Engine, Error, Result, Runnable};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Everything that a server serves, at one moment.
@@ -12,6 +13,9 @@ pub(crate) struct Models {
     tabular: BTreeMap<String, Arc<dyn Runnable>>,
     chains: BTreeMap<String, Arc<dyn Runnable>>,
     agents: BTreeMap<String, Agent>,
+    reports: BTreeMap<String, PathBuf>,
+    /// How the project stands.
+    pub(crate) project: Option<Arc<dyn Fn() -> serde_json::Value + Send + Sync>>,
 }
 
 /// The model and adapter that a request means.
@@ -38,6 +42,15 @@ impl Models {
 
     pub(crate) fn add_agent(&mut self, name: String, agent: Agent) {
         self.agents.insert(name, agent);
+    }
+
+    pub(crate) fn add_report(&mut self, name: String, folder: PathBuf) {
+        self.reports.insert(name, folder);
+    }
+
+    /// Folders of pages by what they are about.
+    pub(crate) fn reports(&self) -> &BTreeMap<String, PathBuf> {
+        &self.reports
     }
 
     /// A chain by name.
