@@ -2,18 +2,20 @@
 
 use super::home::HomeArgs;
 use super::serve::Served;
-use crate::project::{Engines, LearnKind, Outcome, Plan, Project, Workspace, serving, table_model, up};
+use crate::project::{Board, Engines, LearnKind, Outcome, Plan, Project, Workspace, serving, table_model, up};
 use crate::ui::Ui;
 use clap::Args;
 use futures_util::StreamExt;
 use lyceum_core::{ChatModel, Context, Error, Result, Runnable, Value};
 use lyceum_evaluate::{Dataset, Keys};
-use lyceum_serve::{Limits, Server};
+use lyceum_serve::{Limits, Live, Server};
+use lyceum_store::Home;
 use lyceum_store::db::Db;
 use lyceum_store::lock::Lock;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::task::JoinHandle;
 
 /// Exit code when a gate fails or stays undecided.
 const GATE: u8 = 3;
@@ -67,29 +69,54 @@ impl Up {
 
     async fn work(&self, project: &Project, workspace: &mut Workspace, ui: &Ui, cx: Context) -> Result<bool> {
         let home = self.home.open()?;
-        let listen = self.listen.as_deref().unwrap_or(&project.serve.listen);
-        let server =
-            || Ok::<_, Error>(Server::new(Limits::default()).keys(Arc::new(Db::open(home.database())?)));
-        if !self.once {
-            // A port that cannot be had is told before anything is learnt; it is taken when there is something to serve.
-            drop(server()?.bind(listen).await?);
-        }
+        let board = Arc::new(Board::default());
+        let door = if self.once { None } else { Some(self.open(project, &home, &board, ui, &cx).await?) };
         let mut engines = Engines::new(&home);
-        let mut outcome = up(project, workspace, &home, &mut engines, ui, &cx).await?;
+        let done = up(project, workspace, &home, &mut engines, &board, ui, &cx).await;
+        let mut outcome = done.inspect_err(|e| board.fails(&e.to_string()))?;
         outcome.gates.iter().for_each(|g| ui.note(&gate_line(g)));
         served(project, workspace).write(&project.dir)?;
-        if self.once {
+        let Some(door) = door else {
             sample(project, workspace, &mut engines, ui, &cx).await?;
             ui.result(&outcome, summary)?;
             return Ok(outcome.ok);
-        }
-        let server = serving(server()?, project, workspace, &mut engines).await?;
-        let bound = server.bind(listen).await?;
-        outcome.url = Some(bound.url());
+        };
+        serving(&door.live, project, workspace, &mut engines).await?;
+        outcome.url = Some(door.url);
         ui.result(&outcome, summary)?;
-        bound.serve(async move { cx.cancelled().await }).await?;
+        let broken = |e| Error::internal(format!("the server broke: {e}"));
+        door.serving.await.map_err(broken)??;
         Ok(outcome.ok)
     }
+
+    /// Serves from now on: first how the work goes, in the end what came of it. A port that cannot be had is told before
+    /// anything is learnt.
+    async fn open(
+        &self,
+        project: &Project,
+        home: &Home,
+        board: &Arc<Board>,
+        ui: &Ui,
+        cx: &Context,
+    ) -> Result<Door> {
+        let listen = self.listen.as_deref().unwrap_or(&project.serve.listen);
+        let server = Server::new(Limits::default()).keys(Arc::new(Db::open(home.database())?));
+        let (live, name, board) = (server.live(), project.name.clone(), board.clone());
+        live.project(move || board.json(&name));
+        let bound = server.bind(listen).await?;
+        let url = bound.url();
+        ui.note(&format!("watch it at {url}"));
+        let stop = cx.clone();
+        let serving = tokio::spawn(bound.serve(async move { stop.cancelled().await }));
+        Ok(Door { live, url, serving })
+    }
+}
+
+/// The server of a project that is being brought up.
+struct Door {
+    live: Live,
+    url: String,
+    serving: JoinHandle<Result<()>>,
 }
 
 /// What `lyceum serve --project` serves from now on.

@@ -1,12 +1,14 @@
 //! The project: one YAML file names what to learn, serve and evaluate; a plan says what is stale and why; the work
 //! does only that.
 
+mod board;
 mod file;
 mod plan;
 mod reader;
 mod state;
 mod work;
 
+pub(crate) use board::Board;
 pub(crate) use file::{Evaluation, LearnItem, LearnKind, Project};
 pub(crate) use plan::{Plan, Planned};
 pub(crate) use state::Workspace;

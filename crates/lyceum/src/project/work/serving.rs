@@ -1,30 +1,31 @@
-//! The project's server: the base with its adapters, and every model of tables.
+//! What a project serves once it is up: the base with its adapters, and every model of tables with its report.
 
 use super::Engines;
 use super::table::model_folder;
 use crate::project::{LearnKind, Project, Workspace};
 use lyceum_core::Result;
-use lyceum_serve::Server;
+use lyceum_serve::Live;
 use std::sync::Arc;
 
-/// Adds what a project serves to a server. Everything served must have been learnt.
+/// Adds what a project serves to its server. Everything served must have been learnt.
 pub(crate) async fn serving(
-    mut server: Server,
+    live: &Live,
     project: &Project,
     workspace: &Workspace,
     engines: &mut Engines<'_>,
-) -> Result<Server> {
+) -> Result<()> {
     for name in &project.serve.adapters {
         engines.adapter(project, workspace, name).await?;
     }
     if let Some(base) = project.base() {
-        server = server.engine(engines.base(&base)?);
+        live.engine(engines.base(&base)?);
     }
     for item in project.learn.iter().filter(|i| matches!(i.kind, LearnKind::Table(_))) {
         if let Some(artefact) = workspace.artefact(&format!("learn.{}", item.name)) {
-            server =
-                server.tabular(item.name.clone(), Arc::new(lyceum_learn::load(model_folder(&artefact))?));
+            let model = model_folder(&artefact);
+            live.tabular(item.name.clone(), Arc::new(lyceum_learn::load(&model)?));
+            live.report(item.name.clone(), model.parent().unwrap_or(&model));
         }
     }
-    Ok(server)
+    Ok(())
 }

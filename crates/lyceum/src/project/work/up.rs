@@ -3,7 +3,7 @@
 use super::adapter::{Source, adapter_from_llm};
 use super::evaluation::evaluate;
 use super::{Engines, table};
-use crate::project::{LearnItem, LearnKind, Plan, Planned, Project, Workspace};
+use crate::project::{Board, LearnItem, LearnKind, Plan, Planned, Project, Workspace};
 use crate::ui::Ui;
 use lyceum_core::{Context, Error, Result};
 use lyceum_evaluate::{GateResult, Verdict};
@@ -36,28 +36,33 @@ pub(crate) async fn up(
     workspace: &mut Workspace,
     home: &Home,
     engines: &mut Engines<'_>,
+    board: &Board,
     ui: &Ui,
     cx: &Context,
 ) -> Result<Outcome> {
     let started = Instant::now();
     let plan = Plan::new(project, workspace, home)?;
+    board.plan(&plan);
     let mut outcome = Outcome::default();
     for planned in &plan.steps {
         cx.check()?;
         let result = match (&planned.stale, workspace.done(&planned.step)) {
             (None, Some(done)) => {
                 outcome.fresh.push(planned.step.clone());
+                board.ends(&planned.step, &done.result, None);
                 done.result.clone()
             }
             (reason, _) => {
                 let reason = reason.as_deref().unwrap_or("its artefact is gone");
                 ui.note(&format!("{}: {reason}", planned.step));
                 let began = Instant::now();
+                board.begins(&planned.step);
                 plan.check_files(project, planned)?;
                 let result = step(project, workspace, home, engines, planned, ui, cx).await?;
                 plan.check_files(project, planned)?;
                 workspace.finish(&planned.step, planned.inputs.clone(), result.clone(), began.elapsed())?;
                 outcome.done.push(planned.step.clone());
+                board.ends(&planned.step, &result, Some(began.elapsed().as_secs_f64()));
                 result
             }
         };
