@@ -418,6 +418,10 @@ async fn an_input_that_was_kept_is_not_lost() {
     assert_eq!(kept.len(), 1);
     alive.put(&key, &kept[0]).await.unwrap();
     let graph = Graph::with_checkpointer(two().compile("g").unwrap(), alive);
-    let done = graph.run(Input::Continue, &options, &cx).await.unwrap();
+    // Where it was to stop, it has not stopped yet.
+    let stops = RunOptions { interrupt_before: vec!["a".into()], ..options.clone() };
+    let stopped = graph.run(Input::Continue, &stops, &cx).await.unwrap();
+    assert_eq!((stopped.values.to_json(), stopped.next), (json!({"log": ["in"]}), vec!["a".into()]));
+    let done = graph.run(Input::Continue, &stops, &cx).await.unwrap();
     assert_eq!(done.values.to_json(), json!({"log": ["in", "a", "b"]}));
 }

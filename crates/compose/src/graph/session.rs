@@ -92,15 +92,15 @@ impl<'g> Session<'g> {
 
     /// Takes the input in.
     pub(super) async fn take(&mut self, input: Input) -> Result<()> {
-        if !matches!(input, Input::Values(_)) {
-            self.take_begun().await?;
-        }
+        // What only begins has not stopped anywhere yet.
+        let begins = !matches!(input, Input::Values(_)) && self.take_begun().await?;
         match input {
             Input::Values(values) => self.turn(values).await?,
             Input::Resume(_) if self.checkpoint.is_none() => self.turn(Value::Null).await?,
             Input::Continue if self.checkpoint.is_none() => {
                 return Err(Error::invalid("Received no input for __start__"));
             }
+            Input::Continue if begins => {}
             Input::Continue => self.stopped_at = self.state.newest,
             Input::Resume(answers) => {
                 self.stopped_at = self.state.newest;
@@ -116,12 +116,10 @@ impl<'g> Session<'g> {
         Ok(())
     }
 
-    /// Writes an input that was kept and not yet written.
-    pub(super) async fn take_begun(&mut self) -> Result<()> {
-        match self.begun.take() {
-            Some(begun) => self.begin(begun).await,
-            None => Ok(()),
-        }
+    /// Writes an input that was kept and not yet written. Whether there was one.
+    pub(super) async fn take_begun(&mut self) -> Result<bool> {
+        let Some(begun) = self.begun.take() else { return Ok(false) };
+        self.begin(begun).await.map(|()| true)
     }
 
     /// A new turn: what was to come is dropped, the input's keys are written.

@@ -2,7 +2,9 @@
 
 use super::home::HomeArgs;
 use super::serve::Served;
-use crate::project::{Board, Engines, LearnKind, Outcome, Plan, Project, Workspace, serving, table_model, up};
+use crate::project::{
+    Board, Engines, LearnKind, Outcome, Plan, Project, Workspace, serving, table_model, up,
+};
 use crate::ui::Ui;
 use clap::Args;
 use futures_util::StreamExt;

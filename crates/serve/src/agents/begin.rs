@@ -75,19 +75,28 @@ pub(super) async fn begin(app: &Shared, thread: Option<&str>, body: RunCreate) -
             agent.graph
         }
     };
-    let permit = app.admission.enter().await?;
-    let cx = Context::new().with_deadline(Instant::now() + app.limits.answer_time);
-    let run = Arc::new(RunLog::new(fresh_uuid(), options.thread.clone(), name, cx));
+    let most = app.limits.running + app.limits.waiting;
+    if app.runs.going_on() >= most {
+        let text = format!("{most} runs go on or wait already");
+        return Err(Error::new(ErrorKind::Overloaded, text).with_code("queue_full"));
+    }
+    let run = Arc::new(RunLog::new(fresh_uuid(), options.thread.clone(), name, Context::new()));
     app.runs.add(run.clone());
     let (app, log) = (app.clone(), run.clone());
     tokio::spawn(async move {
+        // First the thread's turn, then a place among the running: who waits for a thread holds up nobody else.
         let turn = options.thread.as_ref().map(|t| app.runs.queue(t));
         let _turn = match &turn {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
-        go(&graph, input, options, &log).await;
-        drop(permit);
+        match log.cx.run(app.admission.enter()).await {
+            Ok(_place) => {
+                let cx = log.cx.clone().with_deadline(Instant::now() + app.limits.answer_time);
+                go(&graph, input, options, &log, &cx).await;
+            }
+            Err(e) => ended(&log, Err(e)),
+        }
     });
     Ok(run)
 }
@@ -132,14 +141,19 @@ async fn something_waits(graph: &Graph, thread: &str) -> Result<()> {
         .at_key("command.resume"))
 }
 
-async fn go(graph: &Graph, input: Input, mut options: RunOptions, log: &Arc<RunLog>) {
+async fn go(graph: &Graph, input: Input, mut options: RunOptions, log: &Arc<RunLog>, cx: &Context) {
     let hears = log.clone();
     options.watch = Some(Arc::new(move |event| hears.hear(event)));
     log.begins();
-    let (status, end) = match graph.run(input, &options, &log.cx).await {
-        Ok(done) => (RunStatus::Success, Ok(values(done))),
-        Err(e) if e.kind() == ErrorKind::Cancelled => (RunStatus::Interrupted, Err(e)),
-        Err(e) => (RunStatus::Error, Err(e)),
+    let done = graph.run(input, &options, cx).await;
+    ended(log, done.map(values));
+}
+
+fn ended(log: &RunLog, end: Result<Value>) {
+    let status = match &end {
+        Ok(_) => RunStatus::Success,
+        Err(e) if e.kind() == ErrorKind::Cancelled => RunStatus::Interrupted,
+        Err(_) => RunStatus::Error,
     };
     log.ends(status, end);
 }

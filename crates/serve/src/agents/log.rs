@@ -198,6 +198,11 @@ impl Runs {
         self.list().iter().rev().filter(|r| r.thread.as_deref() == Some(thread)).cloned().collect()
     }
 
+    /// Runs that have not ended, everywhere.
+    pub(crate) fn going_on(&self) -> usize {
+        self.list().iter().filter(|r| !r.status().is_over()).count()
+    }
+
     /// Resolves when a run was added.
     pub(crate) fn added(&self) -> watch::Receiver<u64> {
         self.added.subscribe()
