@@ -64,6 +64,11 @@ fn a_wrong_type_says_what_was_expected() {
             "c.yaml:2:5: input_features[0].type: a feature needs a type\n  hint: one of number, binary, category, text",
         ),
         (
+            "{name: a, typ: number}",
+            "",
+            "c.yaml:2:5: input_features[0].type: a feature needs a type; did you mean `type` by `typ`?\n  hint: one of number, binary, category, text",
+        ),
+        (
             "{name: a, type: image}",
             "",
             "c.yaml:2:21: input_features[0].type: `image` is not supported yet\n  hint: supported: number, binary, category, text",

@@ -2,6 +2,7 @@
 
 use super::ecd::{FcStack, read_fc};
 use super::section::Section;
+use lyceum_core::nearest;
 use lyceum_data::prepare::{
     BinaryRule, CategoryRule, Missing, Normalization, NumberRule, TextRule, Tokenizer,
 };
@@ -178,7 +179,10 @@ fn head<'n>(s: &mut Section<'_>, io: &str, supported: &[&'n str]) -> Option<(Str
     let column = s.text("column").unwrap_or_else(|| name.clone());
     s.render("column", column.as_str());
     if s.peek("type").is_none() {
-        s.issues().missing(s.node(), &s.path("type"), "a feature needs a type");
+        let written = s.node().map_or(&[][..], |n| n.entries()).iter();
+        let slip = written.map(|e| e.key.as_str()).find(|k| nearest(k, ["type"]).is_some());
+        let meant = slip.map_or(String::new(), |k| format!("; did you mean `type` by `{k}`?"));
+        s.issues().missing(s.node(), &s.path("type"), format!("a feature needs a type{meant}"));
         s.issues().hint(format!("one of {}", supported.join(", ")));
         return None;
     }
