@@ -1,4 +1,5 @@
-//! A language model as a [`Runnable`]: text or messages in, text out, token by token when streamed.
+//! A language model as a [`Runnable`]: text or messages in, text out, token by token when streamed. Its calls are
+//! recorded as model runs.
 
 use crate::{
     Context, Engine, Error, GenerateEvent, GenerateRequest, Message, Prompt, RenderOptions, Result, Runnable,
@@ -96,7 +97,8 @@ impl Runnable for ChatModel {
         let begin = async move {
             cx.check()?;
             let whole = crate::runnable::gather(input).await?;
-            Ok::<_, Error>(self.engine.generate(self.request(&whole)?)?.try_filter_map(text))
+            let events = crate::generate(&*self.engine, self.request(&whole)?, cx)?;
+            Ok::<_, Error>(events.try_filter_map(text))
         };
         stream::once(begin).try_flatten().boxed()
     }

@@ -14,10 +14,13 @@ mod estimator;
 pub mod laws;
 mod message;
 mod progress;
+mod run_id;
 mod runnable;
 mod schema;
+mod span;
 mod table;
 mod threads;
+mod traced;
 mod tracer;
 mod value;
 
@@ -35,9 +38,12 @@ pub use estimator::{
 };
 pub use message::{Content, Message, Part, Role, ToolCall};
 pub use progress::{NoProgress, Progress};
+pub use run_id::RunId;
 pub use runnable::{Runnable, ValueStream, gather, stream_owned};
 pub use schema::{Schema, Signature};
+pub use span::Span;
 pub use table::{Column, Table};
 pub use threads::{Hold, ThreadFilter, ThreadInfo, ThreadStatus, Threads, find_thread};
-pub use tracer::{NoTracer, Run, RunId, RunKind, RunOutcome, Tracer};
+pub use traced::{Traced, generate};
+pub use tracer::{NoTracer, Run, RunKind, RunOutcome, RunStatus, Tracer, facts};
 pub use value::{Map, Value};

@@ -48,7 +48,7 @@ pub async fn gather(input: ValueStream<'_>) -> Result<Value> {
     input.try_fold(Value::Null, |so_far, next| async move { Ok(join(so_far, next)) }).await
 }
 
-fn join(so_far: Value, next: Value) -> Value {
+pub(crate) fn join(so_far: Value, next: Value) -> Value {
     match (so_far, next) {
         (Value::Str(a), Value::Str(b)) => Value::from(format!("{a}{b}")),
         (Value::List(mut a), Value::List(b)) => {
