@@ -67,23 +67,38 @@ impl RunKind {
     }
 }
 
-/// How a run ended.
+/// How a run stands or ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RunStatus {
+    /// It is under way.
+    Running,
     /// It gave an output.
     Success,
     /// It failed.
     Error,
-    /// It waits for a person, and will be taken up again.
+    /// It waits for a person and will be taken up again; or its process died.
     Interrupted,
     /// Somebody stopped it, or nobody wanted the answer any more.
     Cancelled,
 }
 
 impl RunStatus {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Running, Self::Success, Self::Error, Self::Interrupted, Self::Cancelled];
+
+    /// The status of a word. Fails naming the nearest.
+    pub fn parse(word: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|s| s.as_str() == word).ok_or_else(|| {
+            Error::invalid(format!("\"{word}\" is no status of a run"))
+                .did_you_mean(word, Self::ALL.map(Self::as_str))
+        })
+    }
+
     /// Its word.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Running => "running",
             Self::Success => "success",
             Self::Error => "error",
             Self::Interrupted => "interrupted",

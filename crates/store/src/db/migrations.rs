@@ -45,6 +45,7 @@ const STEPS: &[(i64, &str, &str)] = &[
         PRIMARY KEY (thread, namespace, checkpoint, task, place)
     ) STRICT, WITHOUT ROWID;",
     ),
+    (3, "runs", include_str!("traces/tables.sql")),
     (
         4,
         "threads of graphs",

@@ -1,15 +1,20 @@
 //! The database: one SQLite file in WAL mode, opened by many threads and processes, brought up to date by
-//! migrations. Each kind of record has a file of its own beside this one; runs and traces will too.
+//! migrations. Each kind of record has a file of its own beside this one; runs have a folder.
 
 mod checkpoints;
 mod keys;
 mod migrations;
 mod threads;
+mod traces;
 mod values;
 mod writer;
 
 pub use checkpoints::Checkpoints;
 pub use keys::{ApiKey, NewKey, Scope};
+pub use traces::{
+    Body, Content, Filter, Page, RunEvent, RunRow, TraceContent, TraceReader, TraceSettings, TraceStats,
+    Traces,
+};
 
 use lyceum_core::{Error, ErrorKind, Result};
 use rusqlite::{Connection, ErrorCode};
