@@ -45,7 +45,6 @@ const STEPS: &[(i64, &str, &str)] = &[
         PRIMARY KEY (thread, namespace, checkpoint, task, place)
     ) STRICT, WITHOUT ROWID;",
     ),
-    (3, "runs", include_str!("traces/tables.sql")),
     (
         4,
         "threads of graphs",
@@ -60,6 +59,7 @@ const STEPS: &[(i64, &str, &str)] = &[
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX threads_by_time ON threads (updated_ns DESC);",
     ),
+    (5, "runs", include_str!("traces/tables.sql")),
 ];
 
 /// Takes the steps that are missing, each once, whole or not at all.
