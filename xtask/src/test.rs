@@ -22,6 +22,7 @@ pub(crate) fn run() -> Result<(), String> {
         envs.push(("LYCEUM_TEST_PYTHON".into(), python()?.display().to_string()));
         Ok(())
     })?;
+    step("browser", browser)?;
     // The same selection as the tests', so that nothing is built twice; the program itself comes with them.
     step("build", || cargo(&["test", "--workspace", "--no-run", "--quiet"], &Vec::new()))?;
     let program = target().join("debug").join("lyceum");
@@ -93,6 +94,27 @@ fn python() -> Result<PathBuf, String> {
     command(&python.display().to_string(), &arguments)?;
     std::fs::write(&stamp, wanted).map_err(|e| format!("{}: {e}", stamp.display()))?;
     Ok(python)
+}
+
+/// Chromium and its driver, for the Studio's pages. Installed where that is ours to do; else those tests say that they
+/// are skipped.
+fn browser() -> Result<(), String> {
+    let says = |program: &str, arguments: &[&str]| {
+        let out = Command::new(program).args(arguments).output().ok().filter(|o| o.status.success())?;
+        Some(String::from_utf8_lossy(&out.stdout).trim().to_string())
+    };
+    let driver = std::env::var("LYCEUM_TEST_CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".into());
+    if says(&driver, &["--version"]).is_some() {
+        return Ok(());
+    }
+    if says("apt-get", &["--version"]).is_none() || says("id", &["-u"]).as_deref() != Some("0") {
+        eprintln!(
+            "no chromedriver, and no apt-get run by root to install it: the Studio's pages are not tested"
+        );
+        return Ok(());
+    }
+    command("apt-get", &["update", "-qq"])?;
+    command("apt-get", &["install", "-y", "-qq", "--no-install-recommends", "chromium", "chromium-driver"])
 }
 
 fn command(program: &str, arguments: &[&str]) -> Result<(), String> {

@@ -1,5 +1,5 @@
 //! The table of what is mounted where. A row is a protocol; what is still to come gets a row here and a file in
-//! `routes`: `/langsmith`, `/mcp`, the Studio.
+//! `routes`: `/langsmith`, `/mcp`.
 
 use crate::agents;
 use crate::error::{Dialect, respond};
@@ -8,6 +8,7 @@ use crate::routes::{
     chains, embeddings, health, lorax, models, openai_chat, openai_completions, predict, tokenize,
 };
 use crate::state::Shared;
+use crate::studio;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware;
@@ -35,6 +36,7 @@ pub fn mounts() -> &'static [Mount] {
         Mount { name: "agents", at: "/agents", routes: agents::routes },
         Mount { name: "chains", at: "/chains", routes: chains::routes },
         Mount { name: "health", at: "", routes: health_routes },
+        Mount { name: "studio", at: "", routes: studio::routes },
     ]
 }
 

@@ -22,7 +22,7 @@ impl Dialect {
     /// The dialect of a path, for errors that come before any route.
     pub(crate) fn of(path: &str) -> Self {
         match path {
-            p if p.starts_with("/v1/") => Self::OpenAi,
+            p if p.starts_with("/v1/") || p.starts_with("/studio") => Self::OpenAi,
             p if p.starts_with("/agents") || p.starts_with("/chains") => Self::Detail,
             p if p.starts_with("/predict") || p.starts_with("/batch_predict") => Self::Ludwig,
             _ => Self::Lorax,

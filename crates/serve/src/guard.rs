@@ -35,7 +35,9 @@ impl Door {
             Some(origin) if !self.same_site(origin, host) => {
                 refuse(format!("pages of \"{origin}\" may not use this server"))
             }
-            _ => Ok(()),
+            Some(_) => Ok(()),
+            None if foreign(headers) => refuse("pages of other sites may not use this server".into()),
+            None => Ok(()),
         }
     }
 
@@ -50,6 +52,14 @@ impl Door {
         let Some((_, site)) = origin.split_once("://") else { return false };
         site.eq_ignore_ascii_case(host) || self.hosts.iter().any(|h| h.eq_ignore_ascii_case(name_of(site)))
     }
+}
+
+/// Whether a browser says that another site's page loads this, other than by leading its reader here.
+fn foreign(headers: &HeaderMap) -> bool {
+    let says = |name: &'static str, word: &str| headers.get(name).is_some_and(|v| v == word);
+    let other = says("sec-fetch-site", "cross-site") || says("sec-fetch-site", "same-site");
+    let led = says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
+    other && !led
 }
 
 /// The name without port and brackets.
@@ -112,6 +122,24 @@ mod tests {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
         door.check(&headers).is_ok()
+    }
+
+    #[test]
+    fn other_sites_may_lead_here_and_no_more() {
+        let door = Door { loopback: true, hosts: vec![] };
+        let judge = |fetch: [&str; 3]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, "localhost:8080".parse().unwrap());
+            for (name, value) in ["sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"].into_iter().zip(fetch)
+            {
+                headers.insert(name, value.parse().unwrap());
+            }
+            door.check(&headers).is_ok()
+        };
+        assert!(judge(["same-origin", "cors", "empty"]) && judge(["none", "navigate", "document"]));
+        assert!(judge(["cross-site", "navigate", "document"]), "a link");
+        assert!(!judge(["cross-site", "navigate", "iframe"]) && !judge(["cross-site", "no-cors", "image"]));
+        assert!(!judge(["same-site", "no-cors", "script"]), "another port of this machine");
     }
 
     #[test]

@@ -37,6 +37,12 @@ impl Histogram {
         self.sum.fetch_add((value.max(0.0) * 1e6) as u64, Ordering::Relaxed);
     }
 
+    /// The mean of what was observed.
+    pub(crate) fn mean(&self) -> Option<f64> {
+        let n: u64 = self.counts.iter().map(|c| c.load(Ordering::Relaxed)).sum();
+        (n > 0).then(|| self.sum.load(Ordering::Relaxed) as f64 / 1e6 / n as f64)
+    }
+
     /// Writes the samples of one series. `labels` is empty or `a="b",` with the comma.
     pub(crate) fn write(&self, out: &mut String, name: &str, labels: &str) {
         let mut total = 0;
@@ -66,6 +72,7 @@ mod tests {
         h.write(&mut out, "t", "m=\"a\",");
         assert!(out.contains("t_bucket{m=\"a\",le=\"1\"} 2\n"), "{out}");
         assert!(out.contains("t_bucket{m=\"a\",le=\"+Inf\"} 4\n"), "{out}");
+        assert_eq!((h.mean(), Histogram::new(&[1.0]).mean()), (Some(3.0), None));
         assert!(out.contains("t_sum{m=\"a\"} 12\n") && out.contains("t_count{m=\"a\"} 4\n"), "{out}");
     }
 }

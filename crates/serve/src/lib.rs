@@ -23,6 +23,7 @@ mod routes;
 mod sampling;
 mod sse;
 mod state;
+mod studio;
 
 pub use agents::{Agent, Schemas};
 pub use app::{Mount, mounts};

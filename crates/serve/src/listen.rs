@@ -8,6 +8,7 @@ use crate::limits::{Admission, Limits};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::state::{App, Shared};
+use crate::studio::Studio;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -30,6 +31,7 @@ pub struct Server {
     limits: Limits,
     keys: Option<Arc<Db>>,
     hosts: Vec<String>,
+    studio: Studio,
 }
 
 /// A server that has its port. What it serves may still come: a client that connects early waits.
@@ -44,7 +46,7 @@ pub struct Bound {
 impl Server {
     /// One without models.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+        Self { limits, studio: Studio::new(), ..Self::default() }
     }
 
     /// With a language or embedding model.
@@ -162,7 +164,7 @@ impl Bound {
     /// Serves until `stop` resolves, then lets running answers end within the drain limit.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<()> {
         let (listener, only) = (self.listener, self.only);
-        let state = state(self.server, self.loopback);
+        let state = state(self.server, self.loopback, only);
         let router = app(state.clone(), only);
         let graceful = GracefulShutdown::new();
         let room = Arc::new(Semaphore::new(state.limits.connections));
@@ -200,7 +202,8 @@ impl Bound {
     }
 }
 
-fn state(server: Server, loopback: bool) -> Shared {
+fn state(mut server: Server, loopback: bool, only: Option<&Mount>) -> Shared {
+    server.studio.at_root = only.is_none_or(|m| m.name == "studio");
     Arc::new(App {
         admission: Admission::new(&server.limits),
         metrics: Metrics::default(),
@@ -209,6 +212,7 @@ fn state(server: Server, loopback: bool) -> Shared {
         limits: server.limits,
         keys: Keys::new(server.keys, !loopback),
         door: Door { loopback, hosts: server.hosts },
+        studio: server.studio,
         since: clock::now(),
         draining: AtomicBool::new(false),
     })

@@ -20,6 +20,14 @@ pub(crate) struct Metrics {
     models: Mutex<BTreeMap<String, Arc<ModelMetrics>>>,
 }
 
+/// A model as its users see it; times are means in seconds.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) requests: u64,
+    pub(crate) first_token: Option<f64>,
+    pub(crate) per_token: Option<f64>,
+}
+
 /// Counters of one model.
 #[derive(Debug)]
 pub(crate) struct ModelMetrics {
@@ -72,6 +80,22 @@ impl Metrics {
         drop(models);
         model.started.fetch_add(1, Ordering::Relaxed);
         Meter { model, start: Instant::now(), last: None, ended: false }
+    }
+
+    /// How often an adapter was asked for.
+    pub(crate) fn adapter_requests(&self, adapter: &str) -> u64 {
+        let adapters = self.adapters.lock().unwrap_or_else(PoisonError::into_inner);
+        adapters.get(adapter).copied().unwrap_or(0)
+    }
+
+    /// What a model's users have seen.
+    pub(crate) fn seen(&self, model: &str) -> Seen {
+        let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        models.get(model).map_or(Seen::default(), |m| Seen {
+            requests: m.started.load(Ordering::Relaxed),
+            first_token: m.first_token.mean(),
+            per_token: m.per_token.mean(),
+        })
     }
 
     /// The whole page.

@@ -7,6 +7,7 @@ use crate::limits::{Admission, Limits};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::models::Models;
+use crate::studio::Studio;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -19,6 +20,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) keys: Keys,
     pub(crate) door: Door,
+    pub(crate) studio: Studio,
     /// When the server began, in seconds since 1970.
     pub(crate) since: i64,
     /// Told to stop: running answers end, health says no.

@@ -27,7 +27,7 @@ enum Verb {
     Create {
         /// What you call it
         name: String,
-        /// What it allows: infer (ask models), admin (change what is served, too)
+        /// What it allows: infer (ask models), admin (see what was recorded and change what is served, too)
         #[arg(long = "scope", value_name = "SCOPE", default_value = "infer")]
         scopes: Vec<String>,
     },

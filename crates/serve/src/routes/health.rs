@@ -3,9 +3,10 @@
 use crate::error::{Dialect, respond};
 use crate::routes::answer;
 use crate::state::{App, Shared};
+use crate::studio::page;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use lyceum_core::{Error, ErrorKind, GenerateRequest, Prompt, Result, Sampling};
@@ -20,8 +21,11 @@ pub(crate) async fn health(State(app): State<Shared>) -> Response {
     StatusCode::OK.into_response()
 }
 
-/// `GET /`: what answers here. A lone tabular model greets as Ludwig's server does.
-pub(crate) async fn root(State(app): State<Shared>) -> Response {
+/// `GET /`: the Studio for browsers; for others what answers here. A lone tabular model greets as Ludwig's server does.
+pub(crate) async fn root(State(app): State<Shared>, headers: HeaderMap) -> Response {
+    if app.studio.at_root && page::wants_html(&headers) {
+        return page::page(&app, &headers);
+    }
     let served = app.models();
     let models: Vec<&str> = served.engines().iter().map(|e| e.model().name.as_str()).collect();
     if models.is_empty() && served.only_tabular().is_ok() {

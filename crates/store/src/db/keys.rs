@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 pub enum Scope {
     /// Ask models.
     Infer,
-    /// Change what is served, too.
+    /// See what was recorded and change what is served, too.
     Admin,
 }
 
@@ -134,6 +134,16 @@ impl Db {
             .map_err(|e| self.fail(e))
     }
 
+    /// A live key by its id.
+    pub fn live_key(&self, id: &str) -> Result<Option<ApiKey>> {
+        let db = self.lock();
+        let mut query = db
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM api_keys WHERE id = ? AND revoked_at IS NULL"))
+            .map_err(|e| self.fail(e))?;
+        let row = query.query_row([id], read).optional().map_err(|e| self.fail(e))?;
+        Ok(row.map(|(key, _)| key))
+    }
+
     /// The live key that somebody presents, if it is one.
     pub fn find_key(&self, presented: &str) -> Result<Option<ApiKey>> {
         let wanted = hash(presented);
@@ -189,9 +199,12 @@ mod tests {
         assert!(found.allows(Scope::Infer) && !found.allows(Scope::Admin));
         assert!(db.find_key("lyc_0").unwrap().is_none());
 
+        assert_eq!(db.live_key(&found.id).unwrap().unwrap(), found);
+
         let other = Db::open(&path).unwrap();
         other.revoke_key("laptop").unwrap();
         assert!(db.find_key(&new.key).unwrap().is_none() && !db.has_keys().unwrap());
+        assert!(db.live_key(&found.id).unwrap().is_none());
         let e = db.revoke_key("laptop").unwrap_err().to_string();
         assert!(e.contains("there are none"), "{e}");
         drop((db, other));

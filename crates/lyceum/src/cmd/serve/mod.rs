@@ -190,6 +190,9 @@ async fn load(
     }
     for (name, folder) in served.tabular {
         bound = bound.tabular(name.clone(), Arc::new(lyceum_learn::load(&folder)?));
+        if let Some(results) = report_folder(&folder) {
+            bound.live().report(name.clone(), results);
+        }
         ready.tabular.push(name);
     }
     Ok((bound, ready))
@@ -219,6 +222,13 @@ async fn load_adapter(engines: &[Arc<dyn Engine>], name: &str, folder: &Path) ->
     let adapters =
         adapters.ok_or_else(|| Error::invalid(format!("adapter {name} has no base model to go with")))?;
     adapters.load(name, AdapterSource::Folder(folder.to_path_buf())).await.map(drop)
+}
+
+/// The results folder that a tabular model lies in, where that has the training's report.
+pub(crate) fn report_folder(model: &Path) -> Option<PathBuf> {
+    let whole = model.canonicalize().ok()?;
+    let above = whole.parent()?;
+    [whole.as_path(), above].into_iter().find(|f| f.join("report.html").is_file()).map(Path::to_path_buf)
 }
 
 /// Subfolders that are adapters, by name.

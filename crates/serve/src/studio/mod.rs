@@ -1,0 +1,44 @@
+//! The Studio: the server's own web page, and what it reads that no other protocol tells. Plain files, embedded in the
+//! program; nothing is loaded from elsewhere.
+
+mod assets;
+mod login;
+mod overview;
+pub(crate) mod page;
+mod project;
+pub(crate) mod session;
+
+use crate::state::Shared;
+use axum::Router;
+use axum::routing::{get, post};
+use std::path::PathBuf;
+
+/// What the Studio has beside the server's models.
+#[derive(Default)]
+pub(crate) struct Studio {
+    /// A folder whose files stand in for the embedded ones, for whoever edits them.
+    pub(crate) files: Option<PathBuf>,
+    /// Whether `/` is its page for browsers.
+    pub(crate) at_root: bool,
+}
+
+impl Studio {
+    /// One with the embedded files, or those of the folder in `LYCEUM_STUDIO_DIR`.
+    pub(crate) fn new() -> Self {
+        let files = std::env::var_os("LYCEUM_STUDIO_DIR").filter(|d| !d.is_empty()).map(PathBuf::from);
+        Self { files, ..Self::default() }
+    }
+}
+
+/// Its routes. The page itself is at `/`, too.
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/studio", get(page::route))
+        .route("/studio/assets/{*name}", get(assets::route))
+        .route("/studio/api/session", get(login::session))
+        .route("/studio/api/login", post(login::login))
+        .route("/studio/api/logout", post(login::logout))
+        .route("/studio/api/overview", get(overview::route))
+        .route("/studio/api/project", get(project::state))
+        .route("/studio/reports/{name}/{*file}", get(project::report))
+}
