@@ -15,7 +15,9 @@ export function form(schema, { start, id = "in" } = {}) {
     };
   }
   const required = new Set(schema.required ?? []);
-  const fields = properties.map(([name, of]) => field(name, of ?? {}, required.has(name), id, start?.[name]));
+  // Where everything may be left out, nothing says so.
+  const free = properties.every(([name, of]) => !required.has(name) || types(of ?? {}).includes("null"));
+  const fields = properties.map(([name, of]) => field(name, of ?? {}, { needed: required.has(name), free }, id, start?.[name]));
   return {
     node: fields.map((f) => f.node),
     value: () => {
@@ -46,10 +48,10 @@ function type(of) {
   return all[0] === "boolean" && all.includes("string") ? "string" : (all[0] ?? null);
 }
 
-function field(name, of, needed, id, start) {
+function field(name, of, { needed, free }, id, start) {
   const empty = types(of).includes("null");
   const required = needed && !empty;
-  const made = input(name, of, required, id, start);
+  const made = input(name, of, required, id, start, free);
   const value = () => {
     const v = made.value();
     return v === undefined && needed && empty ? null : v;
@@ -57,9 +59,9 @@ function field(name, of, needed, id, start) {
   return { ...made, value };
 }
 
-function input(name, of, required, id, start) {
+function input(name, of, required, id, start, free) {
   const key = `${id}-${name}`;
-  const label = h("label", { for: key }, h("b", {}, of.title ?? name), ` ${type(of) ?? "JSON"}${required ? "" : ", optional"}`);
+  const label = h("label", { for: key }, h("b", {}, of.title ?? name), ` ${type(of) ?? "JSON"}${required || free ? "" : ", optional"}`);
   const before = start ?? of.default;
   const kind = type(of);
   const words = Array.isArray(of.enum) ? of.enum : kind === "boolean" ? [true, false] : null;

@@ -209,7 +209,7 @@ function failed(page, thread, state) {
   const of = (state.tasks ?? []).find((t) => t.error);
   const said = thread.error ?? of?.error;
   const text = typeof said === "string" ? said : (said?.message ?? brief(said ?? "it failed", 400));
-  return h("div", { class: "question" }, h("h3", {}, of ? `${of.name} failed` : "This thread failed"), h("p", { class: "fault" }, text), h("div", { class: "acts" }, h("button", { type: "button", class: "main", id: "continue", onclick: () => again(page, { input: null }) }, "Continue")));
+  return h("div", { class: "question failed" }, h("h3", {}, of ? `${of.name} failed` : "This thread failed"), h("p", { class: "fault" }, text), h("div", { class: "acts" }, h("button", { type: "button", class: "main", id: "continue", onclick: () => again(page, { input: null }) }, "Continue")));
 }
 
 function drawValues(page, values) {

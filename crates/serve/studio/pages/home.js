@@ -65,7 +65,7 @@ function drawHead(head, o) {
   const held = o.held ? ` · ${many(o.held, "request")} held` : "";
   putIfNew(head, [o.name, o.version, Math.floor(o.uptime / 60), held], () => [
     h("h1", {}, o.name ?? "What is running"),
-    h("p", { class: "soft" }, `up ${span(o.uptime)}${held}`),
+    h("p", { class: "soft" }, `up ${span(Math.max(1, o.uptime))}${held}`),
   ]);
 }
 
