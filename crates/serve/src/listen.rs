@@ -16,7 +16,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use lyceum_core::{Engine, Error, ErrorKind, Result, Runnable};
 use lyceum_store::clock;
-use lyceum_store::db::Db;
+use lyceum_store::db::{Db, TraceReader};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,6 +69,12 @@ impl Server {
     /// With the store that has the API keys.
     pub fn keys(mut self, db: Arc<Db>) -> Self {
         self.keys = Some(db);
+        self
+    }
+
+    /// With the runs that were recorded, for the Studio.
+    pub fn traces(mut self, reader: Arc<TraceReader>) -> Self {
+        self.studio.traces = Some(reader);
         self
     }
 

@@ -6,18 +6,23 @@ mod login;
 mod overview;
 pub(crate) mod page;
 mod project;
+mod runs;
 pub(crate) mod session;
 
 use crate::state::Shared;
 use axum::Router;
 use axum::routing::{get, post};
+use lyceum_store::db::TraceReader;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What the Studio has beside the server's models.
 #[derive(Default)]
 pub(crate) struct Studio {
     /// A folder whose files stand in for the embedded ones, for whoever edits them.
     pub(crate) files: Option<PathBuf>,
+    /// What was recorded.
+    pub(crate) traces: Option<Arc<TraceReader>>,
     /// Whether `/` is its page for browsers.
     pub(crate) at_root: bool,
 }
@@ -40,5 +45,9 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/studio/api/logout", post(login::logout))
         .route("/studio/api/overview", get(overview::route))
         .route("/studio/api/project", get(project::state))
+        .route("/studio/api/runs", get(runs::list))
+        .route("/studio/api/runs/{id}", get(runs::tree))
+        .route("/studio/api/runs/{id}/content", get(runs::content))
+        .route("/studio/api/runs/{id}/events", get(runs::events))
         .route("/studio/reports/{name}/{*file}", get(project::report))
 }

@@ -25,7 +25,7 @@ pub(crate) async fn route(State(app): State<Shared>) -> Json<Value> {
         "graphs": served.agents().keys().collect::<Vec<_>>(),
         "reports": served.reports().keys().collect::<Vec<_>>(),
         "project": project.is_some(),
-        "traces": false,
+        "traces": app.studio.traces.is_some(),
         "threads": threads,
         "held": app.admission.waiting(),
     }))
