@@ -14,7 +14,9 @@ pub(crate) fn run() -> Result<(), String> {
     for file in files(".rs")? {
         faults.extend(of_source(&file));
     }
-    for ending in [".rs", ".md", ".toml", ".yaml", ".yml", ".py", ".sh", ".json", "run"] {
+    for ending in
+        [".rs", ".md", ".toml", ".yaml", ".yml", ".py", ".sh", ".json", ".js", ".css", ".html", "run"]
+    {
         for file in files(ending)? {
             faults.extend(of_text(&file));
         }

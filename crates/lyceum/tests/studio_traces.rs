@@ -1,7 +1,13 @@
 //! The Studio's pages of what was recorded, in a real browser: ten thousand traces, a tree, an output of five megabytes,
 //! a training while it runs. Needs chromedriver, as `studio.rs` does.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test"
+)]
 
 #[path = "support/browser.rs"]
 mod browser;

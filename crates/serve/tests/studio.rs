@@ -46,7 +46,9 @@ async fn browsers_get_the_page_and_clients_get_json() {
         get(&server, "/studio/api/session").await.json(),
         json!({ "login": false, "signed_in": false })
     );
-    let told = get(&server, "/studio/api/overview").await.json();
+    let told = get(&server, "/studio/api/overview").await;
+    assert_eq!(told.headers["cache-control"], "no-store");
+    let told = told.json();
     assert_eq!(
         (&told["models"][0]["name"], &told["models"][0]["adapters"][0]["name"]),
         (&json!("base"), &json!("loud"))

@@ -49,10 +49,10 @@ async fn begin(app: &App, headers: &HeaderMap, request: Request) -> Result<Respo
     if !app.keys.in_force()? {
         return Err(Error::invalid("this server has no API keys: nobody needs to sign in"));
     }
-    let _turn = TURNS.try_acquire().map_err(|_| {
-        Error::new(ErrorKind::Overloaded, "too many people are signing in").with_code("queue_full")
-    })?;
     let Some(key) = app.keys.key(login.key.trim())? else {
+        let _turn = TURNS.try_acquire().map_err(|_| {
+            Error::new(ErrorKind::Overloaded, "too many wrong keys are being tried").with_code("queue_full")
+        })?;
         tokio::time::sleep(FAILED.another()).await;
         return Err(Error::new(ErrorKind::Unauthorized, "this is no live API key of this server")
             .with_code("invalid_api_key"));
@@ -86,7 +86,7 @@ fn set_cookie(response: &mut Response, headers: &HeaderMap, value: &str, life: D
     Ok(())
 }
 
-/// Sign-ins under way at once, the slow answers to wrong keys included.
+/// Wrong keys that wait for their answer at once; whoever has a right one never waits.
 static TURNS: Semaphore = Semaphore::const_new(16);
 static FAILED: Failures = Failures(Mutex::new(None));
 

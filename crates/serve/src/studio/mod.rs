@@ -11,6 +11,9 @@ pub(crate) mod session;
 
 use crate::state::Shared;
 use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{get, post};
 use lyceum_store::db::TraceReader;
 use std::path::PathBuf;
@@ -50,4 +53,11 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/studio/api/runs/{id}/content", get(runs::content))
         .route("/studio/api/runs/{id}/events", get(runs::events))
         .route("/studio/reports/{name}/{*file}", get(project::report))
+        .layer(map_response(private))
+}
+
+/// Nothing that tells of somebody's work is kept by a browser; files say for themselves.
+async fn private(mut response: Response) -> Response {
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }

@@ -189,6 +189,7 @@ fn row(r: &RunRow) -> Value {
         "end_ms": r.end_ns.map(milliseconds),
         "thread": r.thread_id,
         "error": r.error,
+        "preview": r.input_preview,
         "facts": {
             "prompt_tokens": r.prompt_tokens,
             "completion_tokens": r.completion_tokens,

@@ -21,7 +21,7 @@ export function sparkline(values, slots, title) {
   );
 }
 
-const EDGE = { left: 56, right: 16, top: 14, bottom: 34 };
+const EDGE = { left: 56, right: 16, top: 26, bottom: 34 };
 
 /**
  * A plot of lines. `lines`: [{ name, tone, points: [[x, y], …] sorted by x }]. Gives `{ node, draw(lines) }`; it
@@ -92,7 +92,7 @@ export function plot({ x = "step", y = "loss" } = {}) {
       ]),
       ticks(x0, x1, SIZE.wide < 560 ? 4 : 7).map((v) => s("text", { class: "tick", x: toX(v), y: SIZE.high - 12, "text-anchor": "middle" }, count(v))),
       s("text", { class: "tick name", x: SIZE.wide - SIZE.right, y: SIZE.high - 12, "text-anchor": "end" }, x),
-      s("text", { class: "tick name", x: SIZE.left + 6, y: SIZE.top + 12 }, y),
+      s("text", { class: "tick name", x: SIZE.left, y: 12 }, y),
       lines.map((l) => {
         const shown = thin(l.points.filter((p) => Number.isFinite(p[1]) && (!log || p[1] > 0)), SIZE.wide);
         const path = shown.map((p) => `${toX(p[0]).toFixed(1)},${toY(p[1]).toFixed(1)}`).join(" ");

@@ -9,6 +9,9 @@ const STATUS = { running: "live", error: "bad", interrupted: "warn", cancelled: 
 /** The state of a run as a word. */
 export const status = (run) => (run.status === "success" ? h("span", { class: "soft" }, "ok") : tag(run.status, STATUS[run.status] ?? ""));
 
+/** Changes while a run goes on, so that what is drawn of it is drawn again. */
+export const beat = (runs) => ([runs].flat().some((r) => r.status === "running") ? Math.floor(Date.now() / 1000) : 0);
+
 /** Seconds that it took, or has taken so far. Times are milliseconds since 1970. */
 export const took = (run) => ((run.end_ms ?? Date.now()) - run.start_ms) / 1000;
 

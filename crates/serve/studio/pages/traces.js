@@ -2,8 +2,8 @@
 
 import { every, json } from "../lib/api.js";
 import { empty, fault, h, put, putIfNew, s } from "../lib/dom.js";
-import { bytes, count, moment, span, three } from "../lib/format.js";
-import { status, took } from "../lib/runs.js";
+import { brief, bytes, count, moment, span, three } from "../lib/format.js";
+import { beat, status, took } from "../lib/runs.js";
 
 const PAGE = 50;
 const SHOWN = 2000;
@@ -60,7 +60,7 @@ function list(main, signal) {
       older.disabled = !next;
       newer.disabled = view.before.length === 0;
       place.textContent = answer.runs.length ? `page ${view.before.length + 1}` : "";
-      putIfNew(rows, answer.runs, () => (answer.runs.length ? answer.runs.map(row) : h("tr", {}, h("td", { colspan: 5 }, empty("No runs here.")))));
+      putIfNew(rows, [answer.runs, beat(answer.runs)], () => (answer.runs.length ? answer.runs.map(row) : h("tr", {}, h("td", { colspan: 6 }, empty("No runs here.")))));
     } catch (e) {
       if (e.name === "AbortError") throw e;
       put(trouble, fault(e));
@@ -75,7 +75,7 @@ function list(main, signal) {
     h(
       "table",
       { class: "list" },
-      h("thead", {}, h("tr", {}, h("th", { class: "c-name" }, "Name"), h("th", { class: "c-kind" }, "Kind"), h("th", { class: "c-status" }, "Status"), h("th", { class: "c-when" }, "Began"), h("th", { class: "n c-took" }, "Took"))),
+      h("thead", {}, h("tr", {}, h("th", { class: "c-name" }, "Name"), h("th", { class: "c-kind" }, "Kind"), h("th", { class: "c-status" }, "Status"), h("th", { class: "n c-tokens" }, "Tokens"), h("th", { class: "c-when" }, "Began"), h("th", { class: "n c-took" }, "Took"))),
       rows,
     ),
     h("div", { class: "pager" }, newer, older, place),
@@ -88,12 +88,18 @@ function row(run) {
   return h(
     "tr",
     {},
-    h("td", {}, h("a", { href: `#/traces/${run.id}` }, run.name || run.kind), run.error ? h("span", { class: "fault" }, run.error) : null),
+    h("td", {}, h("a", { href: `#/traces/${run.id}` }, run.name || run.kind), run.preview ? h("span", { class: "preview" }, brief(run.preview)) : null, run.error ? h("span", { class: "fault" }, run.error) : null),
     h("td", { class: "kind soft" }, run.kind),
     h("td", {}, status(run)),
+    h("td", { class: "n tokens soft" }, tokens(run.facts)),
     h("td", { class: "soft" }, moment(run.start_ms)),
     h("td", { class: "n took" }, span(took(run))),
   );
+}
+
+/** Tokens read and made. */
+function tokens({ prompt_tokens: read, completion_tokens: made }) {
+  return read === null && made === null ? "" : `${count(read ?? 0)} + ${count(made ?? 0)}`;
 }
 
 async function trace(main, id, chosen, signal) {
@@ -106,8 +112,8 @@ async function trace(main, id, chosen, signal) {
     const answer = await json(`/studio/api/runs/${id}`, { signal });
     const runs = answer.runs;
     const root = runs.find((r) => r.id === id) ?? runs[0];
-    putIfNew(head, [root, runs.length], () => [h("h1", {}, root.name || root.kind), status(root), h("span", { class: "soft" }, `${moment(root.start_ms)} · ${span(took(root))} · ${count(answer.total ?? runs.length)} runs`)]);
-    putIfNew(tree, [runs, chosen], () => branches(runs, root, chosen ?? id, answer.total));
+    putIfNew(head, [root, runs.length, beat(root)], () => [h("h1", {}, root.name || root.kind), status(root), h("span", { class: "soft" }, `${moment(root.start_ms)} · ${span(took(root))} · ${count(answer.total ?? runs.length)} runs`)]);
+    putIfNew(tree, [runs, chosen, beat(root)], () => branches(runs, root, chosen ?? id, answer.total));
     const run = runs.find((r) => r.id === (chosen ?? id)) ?? root;
     const key = `${run.id} ${run.status}`;
     if (key !== shown) {

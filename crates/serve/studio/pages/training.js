@@ -4,7 +4,7 @@ import { every, json } from "../lib/api.js";
 import { empty, fault, h, put, putIfNew } from "../lib/dom.js";
 import { count, moment, span, three } from "../lib/format.js";
 import { plot } from "../lib/plot.js";
-import { newCurve, readCurve, status, took } from "../lib/runs.js";
+import { beat, newCurve, readCurve, status, took } from "../lib/runs.js";
 
 export async function show(main, parts, signal, shell) {
   if (!shell.can("admin")) return put(main, h("h1", {}, "Training"), empty("This key may not look at trainings.", "They need a key with the scope admin."));
@@ -22,13 +22,13 @@ export async function show(main, parts, signal, shell) {
   const look = async () => {
     try {
       const { runs } = await json("/studio/api/runs?kind=training&limit=50", { signal });
-      putIfNew(others, [runs, chosen], () => past(runs, chosen));
+      putIfNew(others, [runs, chosen, beat(runs)], () => past(runs, chosen));
       const run = runs.find((r) => r.id === chosen) ?? (chosen ? await only(chosen, signal) : runs[0]);
       box.hidden = !run;
       if (!run) return void putIfNew(head, "none", () => [h("h1", {}, "Training")]);
       if (curve?.id !== run.id) curve = newCurve(run.id);
       await readCurve(curve, signal);
-      putIfNew(head, run, () => [h("h1", {}, run.name || "Training"), status(run), h("span", { class: "soft" }, `${moment(run.start_ms)} · ${span(took(run))}`)]);
+      putIfNew(head, [run, beat(run)], () => [h("h1", {}, run.name || "Training"), status(run), h("span", { class: "soft" }, `${moment(run.start_ms)} · ${span(took(run))}`)]);
       drawNow(now, curve, run);
       const lines = [{ name: "train", tone: "first", points: curve.train }];
       if (curve.validation.length) lines.push({ name: "validation", tone: "second", points: curve.validation, dots: curve.validation.length < 40 });
