@@ -246,3 +246,39 @@ fn the_keyboard_reaches_everything() {
     browser.wait("document.querySelector('#prediction').innerText.includes('price')");
     assert_eq!(browser.log(), [] as [&str; 0]);
 }
+
+#[test]
+fn two_answers_stream_side_by_side_and_stop_when_told() {
+    let Ok(model) = std::env::var("LYCEUM_TEST_SMOLLM2") else {
+        println!("SKIPPED: LYCEUM_TEST_SMOLLM2 names no model");
+        return;
+    };
+    let Some(browser) = Browser::start(&shots()) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let server = Served::start(dir.path(), &[&model]);
+    browser.go(&server.at("chat"));
+    browser.click("#side");
+    browser.fill("#temperature", "0");
+    browser.fill("#most", "12");
+    browser.fill("#prompt", "What is the capital of France?\n");
+    browser.wait("document.querySelector('#send').innerText === 'Send' && document.querySelectorAll('.words').length === 2");
+    let said = browser.js("return [...document.querySelectorAll('.words')].map((w) => w.innerText)");
+    assert!(said[0].as_str().unwrap().contains("Paris"), "{said}");
+    assert_eq!(said[0], said[1], "without chance both say the same");
+    browser.shot("chat-side-by-side");
+
+    browser.fill("#most", "2000");
+    browser.fill("#prompt", "Write a very long story.\n");
+    browser.wait(
+        "[...document.querySelectorAll('.turn:last-child .words')].every((w) => w.innerText.length > 20)",
+    );
+    browser.press(&["Escape"]);
+    browser.reads("stopped");
+    browser.wait("document.querySelector('#send').innerText === 'Send'");
+    // The server stops too.
+    browser
+        .wait("fetch('/studio/api/overview').then((r) => r.json()).then((o) => o.models[0].running === 0)");
+    browser.go(&server.at(""));
+    browser.wait("/requests\\s+4/.test(document.querySelector('.figures')?.innerText)");
+    assert_eq!(browser.log(), [] as [&str; 0]);
+}

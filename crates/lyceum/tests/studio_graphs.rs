@@ -29,8 +29,9 @@ fn update(json: Json) -> Outcome {
 
 /// Looks up, asks whether money may move, sends.
 fn refunds() -> StateGraph {
-    let look = Function(|_, s: Scope| async move {
-        s.cx.sleep(Duration::from_millis(400)).await?;
+    let look = Function(|i: Value, s: Scope| async move {
+        let slow = i.get("message").and_then(Value::as_str) == Some("slow");
+        s.cx.sleep(Duration::from_millis(if slow { 3000 } else { 400 })).await?;
         Ok(update(json!({ "order": "<b>1042</b>" })))
     });
     let ask = Function(|i: Value, s: Scope| async move {
@@ -40,7 +41,7 @@ fn refunds() -> StateGraph {
     });
     let send = Function(|_, _: Scope| async { Ok(update(json!({ "sent": true }))) });
     let graph =
-        ["message", "order", "approved", "sent"].iter().fold(StateGraph::new(), |g, k| g.key(*k, Kind::Last));
+        ["message", "order", "approved", "sent"].iter().fold(StateGraph::new(), |g, k| g.key(k, Kind::Last));
     let graph = graph.node("look_up", look).node("approve", ask).node("send", send);
     graph.edge(START, "look_up").edge("look_up", "approve").edge("approve", "send").edge("send", END)
 }
@@ -145,5 +146,29 @@ fn a_question_is_approved_from_the_keyboard_and_a_failed_thread_goes_on() {
     browser.click("#continue");
     browser.wait("document.querySelector('#status').innerText === 'done'");
     assert_eq!(state(&browser, "pay"), "done");
+    assert_eq!(browser.log(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_run_that_another_client_began_is_watched() {
+    let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("studio");
+    let Some(browser) = Browser::start(&shots) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let url = serve(dir.path());
+    browser.go(&format!("{url}/#/"));
+    browser.wait("document.querySelector('main h1')");
+    browser.js(
+        "const post = (path, body) => fetch(path, { method: 'POST', body: JSON.stringify(body) });
+         post('/agents/threads', { thread_id: 'theirs' })
+           .then(() => post('/agents/threads/theirs/runs', { assistant_id: 'refunds', input: { message: 'slow' } }))
+           .then((r) => (window.begun = r.status))",
+    );
+    assert_eq!(browser.wait("window.begun"), 200);
+    browser.go(&format!("{url}/#/graphs/refunds/theirs"));
+    browser.wait("document.querySelector('[data-node=look_up]')?.dataset.state === 'running'");
+    browser.wait("document.querySelector('[data-node=approve]')?.dataset.state === 'interrupted'");
+    browser.fill(".reply", "only half of it\n");
+    browser.wait("document.querySelector('#status')?.innerText === 'done'");
+    assert!(browser.text("#values").contains("\"approved\": \"only half of it\""));
     assert_eq!(browser.log(), [] as [&str; 0]);
 }
