@@ -25,15 +25,17 @@ export function graphView(graph) {
   }
   const by = new Map(nodes.map((n) => [n.id, n]));
   const edges = (graph.edges ?? []).filter((e) => by.has(String(e.source)) && by.has(String(e.target)));
-  const back = edges.some((e) => by.get(String(e.target)).cy <= by.get(String(e.source)).cy);
-  const across = Math.max(...nodes.map((n) => n.cx + n.w / 2)) + (back ? 66 : 24);
+  const back = edges.filter((e) => by.get(String(e.target)).cy <= by.get(String(e.source)).cy);
+  const beside = Math.max(0, ...back.map((e) => labelOf(e).length * 3));
+  const edge = Math.max(...nodes.map((n) => n.cx + n.w / 2)) + (back.length ? 66 : 24);
+  const across = edge + beside;
   const down = Math.max(...nodes.map((n) => n.cy)) + HIGH / 2 + 12;
   const drawn = new Map(nodes.map((n) => [n.id, box(n)]));
   const svg = s(
     "svg",
     { viewBox: `0 0 ${across} ${down}`, width: across, height: down, role: "img", "aria-label": `Graph with the nodes ${nodes.map((n) => n.label).join(", ")}` },
     s("defs", {}, s("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, s("path", { d: "M0 0.6 7.4 4 0 7.4Z", class: "arrow" }))),
-    edges.map((e) => line(by.get(String(e.source)), by.get(String(e.target)), e, across)),
+    edges.map((e) => line(by.get(String(e.source)), by.get(String(e.target)), e, edge)),
     [...drawn.values()],
   );
   return {
@@ -63,18 +65,26 @@ function box(n) {
   );
 }
 
-function line(a, b, edge, across) {
+/** What an edge says of itself. */
+const labelOf = (e) => (typeof e.data !== "string" ? "" : e.data.length > 24 ? `${e.data.slice(0, 23)}…` : e.data);
+
+function line(a, b, edge, right) {
   const half = HIGH / 2;
   let d;
+  let middle;
   if (a === b || b.cy <= a.cy) {
-    const out = across - 14;
+    const out = right - 14;
     d = `M${a.cx + a.w / 2} ${a.cy} C${out} ${a.cy} ${out} ${b.cy} ${b.cx + b.w / 2 + 2} ${b.cy + (a === b ? 12 : 0)}`;
+    middle = [out - 10, (a.cy + b.cy) / 2];
   } else {
     const [y0, y1] = [a.cy + half, b.cy - half - 1];
     const bend = Math.max(18, (y1 - y0) * 0.5);
     // Past a layer in between the line keeps to the side, so that it does not run behind a node.
     const side = y1 - y0 > DOWN && Math.abs(a.cx - b.cx) < 4 ? a.w / 2 + 34 : 0;
     d = `M${a.cx} ${y0} C${a.cx + side} ${y0 + bend} ${b.cx + side} ${y1 - bend} ${b.cx} ${y1}`;
+    middle = [(a.cx + b.cx) / 2 + side * 0.75, (y0 + y1) / 2 + 4];
   }
-  return s("path", { class: `edge ${edge.conditional ? "maybe" : ""}`, d, "marker-end": "url(#arrow)" }, edge.data ? s("title", {}, String(edge.data)) : null);
+  const path = s("path", { class: `edge ${edge.conditional ? "maybe" : ""}`, d, "marker-end": "url(#arrow)" });
+  const label = labelOf(edge);
+  return [path, label ? s("text", { class: "edge-label", x: middle[0], y: middle[1] }, label, s("title", {}, edge.data)) : null];
 }

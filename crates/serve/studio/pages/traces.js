@@ -99,7 +99,7 @@ function row(run) {
 
 /** Tokens read and made. */
 function tokens({ prompt_tokens: read, completion_tokens: made }) {
-  return read === null && made === null ? "" : `${count(read ?? 0)} + ${count(made ?? 0)}`;
+  return (read ?? made ?? null) === null ? "" : `${count(read ?? 0)} + ${count(made ?? 0)}`;
 }
 
 async function trace(main, id, chosen, signal) {
