@@ -5,8 +5,9 @@
 
 mod support;
 
+use lyceum_core::{Context, Map, RunKind, Value as Data};
 use lyceum_serve::{Limits, Server};
-use lyceum_store::db::{Db, Scope};
+use lyceum_store::db::{Db, Scope, TraceReader, TraceSettings, Traces};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -125,8 +126,11 @@ async fn a_session_stands_in_for_a_key_and_no_foreign_page_can_use_it() {
     assert_eq!(send(good().header("origin", "https://evil.example")).await.status, 403);
     assert_eq!(send(good().header("sec-fetch-site", "cross-site")).await.status, 403);
 
-    let refused = send(visitor.asks("/studio/api/project")).await;
-    assert!(refused.status == 403 && refused.text.contains("scope admin"), "{}", refused.text);
+    for path in ["/studio/api/project", "/studio/api/runs", "/studio/api/runs/x", "/studio/reports/a/b.html"]
+    {
+        let refused = send(visitor.asks(path)).await;
+        assert!(refused.status == 403 && refused.text.contains("scope admin"), "{}", refused.text);
+    }
     let admin = Visitor::signs_in(&server, &boss.key).await;
     assert_eq!(send(admin.asks("/studio/api/project")).await.json(), Value::Null);
 
@@ -185,4 +189,59 @@ async fn raw_get(server: &Running, path: &str) -> String {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn what_was_recorded_is_read_in_pages_and_bad_questions_are_told() {
+    assert_eq!(
+        get(&start_script(script("x")).await, "/studio/api/runs").await.json()["error"]["code"],
+        "no_traces"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lyceum.db");
+    let traces = Arc::new(Traces::open(&path, TraceSettings::default()).unwrap());
+    let cx = Context::new().with_tracer(traces.clone());
+    for name in ["one", "two", "three"] {
+        let run = cx.span(RunKind::Chain, name, || (Data::from("why?"), Map::new()));
+        run.event("tried", || Data::Int(1));
+        run.finish(Ok(&Data::from("é".repeat(50_000))), Map::new);
+    }
+    assert!(traces.flush());
+    let server =
+        start(Server::new(Limits::default()).traces(Arc::new(TraceReader::open(&path).unwrap()))).await;
+    let page = get(&server, "/studio/api/runs?root=1&limit=2").await.json();
+    assert_eq!((&page["runs"][0]["name"], &page["runs"][1]["name"]), (&json!("three"), &json!("two")));
+    let next = page["next"].as_str().unwrap();
+    let last = get(&server, &format!("/studio/api/runs?limit=2&before={next}")).await.json();
+    assert_eq!((last["runs"].as_array().unwrap().len(), &last["next"]), (1, &Value::Null));
+
+    let at = format!("/studio/api/runs/{}", page["runs"][0]["id"].as_str().unwrap());
+    assert_eq!(get(&server, &at).await.json()["total"], 1);
+    let part = get(&server, &format!("{at}/content?side=output")).await.json();
+    let (text, bytes) = (part["text"].as_str().unwrap(), part["bytes"].as_u64().unwrap());
+    assert_eq!((part["cut"].as_bool(), bytes), (Some(true), 100_002));
+    assert!(text.len() <= 64 << 10 && text.ends_with('é'), "cut between letters");
+    let whole = get(&server, &format!("{at}/content?side=output&whole=1")).await;
+    assert_eq!(whole.text.len(), 100_002);
+    assert!(whole.headers["content-disposition"].to_str().unwrap().starts_with("attachment"));
+    let told = get(&server, &format!("{at}/events")).await.json();
+    assert_eq!((&told["events"][0]["name"], &told["more"]), (&json!("tried"), &json!(false)));
+    let seq = &told["events"][0]["seq"];
+    assert_eq!(get(&server, &format!("{at}/events?after={seq}")).await.json()["events"], json!([]));
+
+    for (path, status, says) in [
+        ("?kind=chian", 400, "chain"),
+        ("?status=done", 400, "status of a run"),
+        ("?limit=many", 400, "limit"),
+        ("?before=yesterday", 400, ""),
+        ("?colour=red", 400, "colour"),
+        ("/zz", 400, "no id of a run"),
+        ("/00000000-0000-7000-8000-000000000000", 404, "no run"),
+        ("/00000000-0000-7000-8000-000000000000/content?side=middle", 404, "no run"),
+    ] {
+        let a = get(&server, &format!("/studio/api/runs{path}")).await;
+        assert!(a.status == status && a.text.contains(says), "{path}: {} {}", a.status, a.text);
+    }
+    let a = get(&server, &format!("{at}/content?side=middle")).await;
+    assert!(a.status == 400 && a.text.contains("expected input or output"), "{}", a.text);
 }
