@@ -2,6 +2,8 @@
 //! no database and no protocol; the roof hands in what it needs as runnables and through the traits of `core`.
 
 pub mod chain;
+pub mod draw;
+pub mod file;
 pub mod graph;
 
 mod retry;

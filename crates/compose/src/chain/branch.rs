@@ -31,7 +31,7 @@ impl Branch {
 }
 
 /// As in Python: what is empty or zero is false.
-pub(super) fn is_true(value: &Value) -> bool {
+pub(crate) fn is_true(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(b) => *b,

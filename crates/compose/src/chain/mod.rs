@@ -17,6 +17,7 @@ mod template;
 
 pub use assign::{Assign, Pick};
 pub use branch::Branch;
+pub(crate) use branch::is_true;
 pub use each::Each;
 pub use expression::Expression;
 pub use fallbacks::Fallbacks;
@@ -31,7 +32,7 @@ pub use template::{Syntax, Template};
 use lyceum_core::{Value, ValueStream};
 
 /// A stream of one value.
-fn once<'a>(value: Value) -> ValueStream<'a> {
+pub(crate) fn once<'a>(value: Value) -> ValueStream<'a> {
     use futures_util::stream::{self, StreamExt};
     stream::iter([Ok(value)]).boxed()
 }

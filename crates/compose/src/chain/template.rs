@@ -37,7 +37,7 @@ impl Template {
             Syntax::Jinja => {
                 let environment = environment();
                 let template = environment.template_from_str(&text).map_err(|e| unreadable(&e))?;
-                template.undeclared_variables(false).into_iter().collect()
+                template.undeclared_variables(false).into_iter().filter(|v| !is_global(v)).collect()
             }
         };
         Ok(Self { text, syntax, variables })
@@ -84,6 +84,11 @@ pub(super) fn environment<'a>() -> minijinja::Environment<'a> {
     environment.set_fuel(Some(FUEL));
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment
+}
+
+/// Whether every template has this name: a function of minijinja's own.
+pub(super) fn is_global(name: &str) -> bool {
+    environment().globals().any(|(global, _)| global == name)
 }
 
 pub(super) fn unreadable(e: &minijinja::Error) -> Error {

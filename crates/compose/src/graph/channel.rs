@@ -35,6 +35,8 @@ impl fmt::Debug for Reducer {
 pub enum Kind {
     /// The last value; two writes in one superstep are an error.
     Last,
+    /// Like `Last`, and holds this before it is written.
+    LastFrom(Value),
     /// Writes folded one after another onto a start value.
     Reduce(Reducer, Value),
     /// All writes of the superstep, lists flattened; kept on when it accumulates, else for one superstep.
@@ -79,7 +81,7 @@ impl Channel {
         let writers = if let Kind::Barrier(n) = kind { n } else { 0 };
         let value = match &kind {
             Kind::Reduce(Reducer::Fold(zero, _), _) => Some(zero.clone()),
-            Kind::Reduce(_, zero) => Some(zero.clone()),
+            Kind::Reduce(_, zero) | Kind::LastFrom(zero) => Some(zero.clone()),
             Kind::Topic { .. } => Some(Value::from(Vec::new())),
             _ => None,
         };
@@ -112,7 +114,9 @@ impl Channel {
                 let kept = if *accumulate { self.value.take() } else { None };
                 Ok(self.collect(kept, writes))
             }
-            Kind::Ephemeral | Kind::AfterFinish | Kind::Last | Kind::Untracked => self.last(key, writes),
+            Kind::Ephemeral | Kind::AfterFinish | Kind::Last | Kind::LastFrom(_) | Kind::Untracked => {
+                self.last(key, writes)
+            }
             Kind::Reduce(reducer, _) => {
                 let reducer = reducer.clone();
                 self.reduce(key, &reducer, writes)

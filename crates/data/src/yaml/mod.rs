@@ -3,9 +3,11 @@
 
 mod parse;
 mod scalar;
+mod section;
 
 pub use parse::parse;
 pub use scalar::plain;
+pub use section::Section;
 
 /// A value and where it stands (line and column from 1).
 #[derive(Debug, Clone, PartialEq)]

@@ -1,8 +1,7 @@
 //! `lyceum.yaml`: what to learn, serve and evaluate, read and checked with line and column before anything runs.
 
-use super::reader::Section;
 use lyceum_core::{Error, Result};
-use lyceum_data::yaml::{self, Entry, Node, Yaml};
+use lyceum_data::yaml::{self, Entry, Node, Section, Yaml};
 use lyceum_evaluate::{Gate, Metric};
 use lyceum_learn::config::{Config, Issue, LlmConfig, ModelConfig};
 use serde_json::Value as Json;

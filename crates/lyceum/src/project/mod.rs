@@ -4,7 +4,6 @@
 mod board;
 mod file;
 mod plan;
-mod reader;
 mod state;
 mod work;
 

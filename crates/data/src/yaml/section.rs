@@ -1,10 +1,10 @@
-//! Reads one mapping of the project file: keys that are wanted, an error with line and column for every other.
+//! Reads one mapping: keys that are wanted, an error with line and column for every other.
 
+use super::{Entry, Node, Yaml};
 use lyceum_core::{Error, Result};
-use lyceum_data::yaml::{Entry, Node, Yaml};
 
 /// A mapping being read.
-pub(super) struct Section<'n> {
+pub struct Section<'n> {
     node: &'n Node,
     path: String,
     known: &'static [&'static str],
@@ -12,7 +12,7 @@ pub(super) struct Section<'n> {
 
 impl<'n> Section<'n> {
     /// A section that may have these keys. `path` is its dotted path, for messages; empty at the top.
-    pub(super) fn new(node: &'n Node, path: &str, known: &'static [&'static str]) -> Result<Self> {
+    pub fn new(node: &'n Node, path: &str, known: &'static [&'static str]) -> Result<Self> {
         let section = Self { node, path: path.to_string(), known };
         if !matches!(node.value, Yaml::Map(_) | Yaml::Null) {
             return Err(section.wrong(node, "", &format!("expected a mapping, found {}", node.type_name())));
@@ -29,7 +29,7 @@ impl<'n> Section<'n> {
     }
 
     /// The dotted path of a key of this section.
-    pub(super) fn key(&self, key: &str) -> String {
+    pub fn key(&self, key: &str) -> String {
         match (self.path.as_str(), key) {
             ("", key) => key.to_string(),
             (path, "") => path.to_string(),
@@ -38,23 +38,23 @@ impl<'n> Section<'n> {
     }
 
     /// An error at a node of this section.
-    pub(super) fn wrong(&self, node: &Node, key: &str, message: &str) -> Error {
+    pub fn wrong(&self, node: &Node, key: &str, message: &str) -> Error {
         Error::invalid(message).on_line_column(node.line, node.column).at_key(self.key(key))
     }
 
     /// The value of a key that is not null.
-    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
+    pub fn get(&self, key: &str) -> Option<&'n Node> {
         debug_assert!(self.known.contains(&key), "key `{key}` is not declared");
         self.node.get(key).filter(|n| !matches!(n.value, Yaml::Null))
     }
 
     /// The value of a key that must be there.
-    pub(super) fn need(&self, key: &str) -> Result<&'n Node> {
+    pub fn need(&self, key: &str) -> Result<&'n Node> {
         self.get(key).ok_or_else(|| self.wrong(self.node, key, "is missing"))
     }
 
     /// Text, if the key is there.
-    pub(super) fn text(&self, key: &str) -> Result<Option<String>> {
+    pub fn text(&self, key: &str) -> Result<Option<String>> {
         let Some(node) = self.get(key) else { return Ok(None) };
         match node.as_str() {
             Some(s) => Ok(Some(s.to_string())),
@@ -63,13 +63,13 @@ impl<'n> Section<'n> {
     }
 
     /// Text that must be there.
-    pub(super) fn need_text(&self, key: &str) -> Result<String> {
+    pub fn need_text(&self, key: &str) -> Result<String> {
         self.need(key)?;
         Ok(self.text(key)?.unwrap_or_default())
     }
 
     /// What a key maps by name, nothing when the key is absent.
-    pub(super) fn entries(&self, key: &str) -> Result<&'n [Entry]> {
+    pub fn entries(&self, key: &str) -> Result<&'n [Entry]> {
         match self.get(key) {
             None => Ok(&[]),
             Some(node) if matches!(node.value, Yaml::Map(_)) => Ok(node.entries()),
@@ -80,7 +80,7 @@ impl<'n> Section<'n> {
     }
 
     /// A whole number from `least` (0 or more), if the key is there.
-    pub(super) fn count_from(&self, key: &str, least: i64) -> Result<Option<u64>> {
+    pub fn count_from(&self, key: &str, least: i64) -> Result<Option<u64>> {
         let Some(node) = self.get(key) else { return Ok(None) };
         match node.value {
             Yaml::Int(n) if n >= least => Ok(Some(n.unsigned_abs())),
@@ -95,7 +95,7 @@ impl<'n> Section<'n> {
     }
 
     /// A number, if the key is there.
-    pub(super) fn number(&self, key: &str) -> Result<Option<f64>> {
+    pub fn number(&self, key: &str) -> Result<Option<f64>> {
         let Some(node) = self.get(key) else { return Ok(None) };
         match node.value {
             Yaml::Int(n) => Ok(Some(n as f64)),
@@ -105,7 +105,7 @@ impl<'n> Section<'n> {
     }
 
     /// A list of texts (or one text), empty when the key is absent.
-    pub(super) fn texts(&self, key: &str) -> Result<Vec<String>> {
+    pub fn texts(&self, key: &str) -> Result<Vec<String>> {
         let Some(node) = self.get(key) else { return Ok(Vec::new()) };
         let one = |n: &Node| {
             let text = n.as_str().map(str::to_string);
