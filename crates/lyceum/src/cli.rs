@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Finetune(crate::cmd::finetune::Finetune),
     Gc(crate::cmd::status::Gc),
     Generate(crate::cmd::generate::Generate),
+    Graph(crate::cmd::graph::Graph),
     #[command(name = "init_config", alias = "init-config")]
     InitConfig(crate::cmd::init_config::InitConfig),
     Keys(crate::cmd::keys::Keys),

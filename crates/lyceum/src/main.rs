@@ -2,6 +2,7 @@
 
 mod cli;
 mod cmd;
+mod compose;
 mod language;
 mod ludwig_flags;
 mod project;

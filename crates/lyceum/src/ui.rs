@@ -25,6 +25,11 @@ impl Ui {
         self.json
     }
 
+    /// Whether a person watches what comes bit by bit on standard error.
+    pub(crate) fn streams(&self) -> bool {
+        !self.quiet && !self.json && std::io::stderr().is_terminal()
+    }
+
     /// Prints the result: one JSON object on one line, or what `human` makes of it.
     pub(crate) fn result<T: Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) -> Result<()> {
         let text = if self.json {

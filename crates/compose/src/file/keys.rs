@@ -5,6 +5,7 @@ use super::place::{Place, only_keys};
 use crate::graph::{Kind, Reducer};
 use lyceum_core::{Error, Map, Result, Schema, Value};
 use lyceum_data::yaml::{Entry, Node, Section, Yaml};
+use serde_json::json;
 use std::sync::Arc;
 
 /// What a key holds.
@@ -65,14 +66,18 @@ impl Type {
 
     /// Null is taken everywhere: it says that there is nothing.
     fn takes(self, value: &Value) -> bool {
-        match (self, value) {
-            (Self::Any, _) | (_, Value::Null) => true,
-            (Self::Text, Value::Str(_)) | (Self::Boolean, Value::Bool(_)) => true,
-            (Self::Integer | Self::Number, Value::Int(_)) | (Self::Number, Value::Float(_)) => true,
-            (Self::List, Value::List(_)) | (Self::Object, Value::Map(_)) => true,
-            (Self::Messages, Value::List(_) | Value::Map(_) | Value::Message(_) | Value::Str(_)) => true,
-            _ => false,
-        }
+        matches!(
+            (self, value),
+            (Self::Any, _)
+                | (_, Value::Null)
+                | (Self::Text, Value::Str(_))
+                | (Self::Boolean, Value::Bool(_))
+                | (Self::Integer | Self::Number, Value::Int(_))
+                | (Self::Number, Value::Float(_))
+                | (Self::List, Value::List(_))
+                | (Self::Object, Value::Map(_))
+                | (Self::Messages, Value::List(_) | Value::Map(_) | Value::Message(_) | Value::Str(_))
+        )
     }
 }
 
@@ -190,6 +195,10 @@ impl Key {
     }
 }
 
+fn properties<'k>(keys: impl Iterator<Item = &'k Key>) -> serde_json::Map<String, serde_json::Value> {
+    keys.map(|k| (k.name.to_string(), k.schema().0)).collect()
+}
+
 /// A list adds its items, anything else is one item.
 fn append(old: &Value, new: &Value) -> Result<Value> {
     let mut all = old.as_list().map(<[Value]>::to_vec).unwrap_or_default();
@@ -282,17 +291,18 @@ impl Keys {
     /// Schema of what goes in.
     pub(super) fn input_schema(&self) -> Schema {
         let needed: Vec<&str> = self.goes_in().filter(|k| self.is_needed(k)).map(|k| &*k.name).collect();
-        let Schema(mut schema) = Schema::object(self.goes_in().map(|k| (&*k.name, k.schema())));
-        schema["required"] = needed.into();
-        schema["additionalProperties"] = false.into();
-        Schema(schema)
+        let properties = properties(self.goes_in());
+        Schema(json!({
+            "type": "object",
+            "required": needed,
+            "properties": properties,
+            "additionalProperties": false,
+        }))
     }
 
     /// Schema of what comes out.
     pub(super) fn output_schema(&self) -> Schema {
-        let Schema(mut schema) = Schema::object(self.comes_out().map(|k| (&*k.name, k.schema())));
-        schema["required"] = serde_json::json!([]);
-        Schema(schema)
+        Schema(json!({ "type": "object", "properties": properties(self.comes_out()) }))
     }
 
     /// Fails for an input that the graph does not take.

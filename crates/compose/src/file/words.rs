@@ -60,7 +60,7 @@ impl Word {
     /// Where expressions stand: text is one (or a template, if it has `{{` or `{%`); numbers and truth values are
     /// themselves; lists and mappings are made of such.
     pub(super) fn expression(node: &Node, key: &str, names: &Names) -> Result<Self> {
-        Self::read(node, key, names, &|text, place| match text.contains("{{") || text.contains("{%") {
+        Self::read(node, key, &|text, place| match text.contains("{{") || text.contains("{%") {
             true => filled(text, place, names),
             false => expression(text, place, names),
         })
@@ -68,7 +68,7 @@ impl Word {
 
     /// Where text stands: it is a template; one that is a single `{{ … }}` keeps the type of its value.
     pub(super) fn template(node: &Node, key: &str, names: &Names) -> Result<Self> {
-        Self::read(node, key, names, &|text, place| filled(text, place, names))
+        Self::read(node, key, &|text, place| filled(text, place, names))
     }
 
     /// Text with holes, always text.
@@ -80,21 +80,16 @@ impl Word {
         }
     }
 
-    fn read(
-        node: &Node,
-        key: &str,
-        names: &Names,
-        text: &dyn Fn(&str, Place) -> Result<Self>,
-    ) -> Result<Self> {
+    fn read(node: &Node, key: &str, text: &dyn Fn(&str, Place) -> Result<Self>) -> Result<Self> {
         Ok(match &node.value {
             Yaml::Str(s) => text(s, Place::of(node, key))?,
             Yaml::List(items) => {
-                let one = |(i, n): (usize, &Node)| Self::read(n, &format!("{key}[{i}]"), names, text);
+                let one = |(i, n): (usize, &Node)| Self::read(n, &format!("{key}[{i}]"), text);
                 Self::List(items.iter().enumerate().map(one).collect::<Result<_>>()?)
             }
             Yaml::Map(entries) => {
                 let one = |e: &lyceum_data::yaml::Entry| {
-                    let inner = Self::read(&e.node, &format!("{key}.{}", e.key), names, text)?;
+                    let inner = Self::read(&e.node, &format!("{key}.{}", e.key), text)?;
                     Ok((Arc::from(e.key.as_str()), inner))
                 };
                 Self::Map(entries.iter().map(one).collect::<Result<_>>()?)

@@ -56,7 +56,7 @@ impl Check {
 fn is_project(text: &str) -> bool {
     let Ok(root) = yaml::parse(text) else { return false };
     let has = |key| root.get(key).is_some();
-    (has("learn") || has("serve") || has("evaluate")) && !has("input_features")
+    ["learn", "serve", "compose", "evaluate"].into_iter().any(has) && !has("input_features")
 }
 
 /// The first fault of a project file.

@@ -7,6 +7,7 @@ pub(crate) mod evaluate;
 pub(crate) mod experiment;
 pub(crate) mod finetune;
 pub(crate) mod generate;
+pub(crate) mod graph;
 mod home;
 pub(crate) mod init_config;
 pub(crate) mod keys;
@@ -47,6 +48,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
         Command::Finetune(c) => c.run(ui)?,
         Command::Gc(c) => c.run(ui)?,
         Command::Generate(c) => c.run(ui)?,
+        Command::Graph(c) => c.run(ui)?,
         Command::InitConfig(c) => c.run(ui)?,
         Command::Keys(c) => c.run(ui)?,
         Command::Ls(c) => c.run(ui)?,

@@ -160,7 +160,7 @@ fn summary(o: &Outcome) -> String {
 async fn sample(
     project: &Project,
     workspace: &Workspace,
-    engines: &mut Engines<'_>,
+    engines: &mut Engines,
     ui: &Ui,
     cx: &Context,
 ) -> Result<()> {

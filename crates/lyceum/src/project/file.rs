@@ -1,5 +1,6 @@
-//! `lyceum.yaml`: what to learn, serve and evaluate, read and checked with line and column before anything runs.
+//! `lyceum.yaml`: what to learn, serve, compose and evaluate, read and checked with line and column before anything runs.
 
+use crate::compose::{self, ComposeItem};
 use lyceum_core::{Error, Result};
 use lyceum_data::yaml::{self, Entry, Node, Section, Yaml};
 use lyceum_evaluate::{Gate, Metric};
@@ -20,6 +21,8 @@ pub(crate) struct Project {
     pub(crate) learn: Vec<LearnItem>,
     /// What to serve.
     pub(crate) serve: Serve,
+    /// What to compose.
+    pub(crate) compose: Vec<ComposeItem>,
     /// What to hold against data.
     pub(crate) evaluate: Vec<Evaluation>,
 }
@@ -101,14 +104,17 @@ impl Project {
 
     fn parse(text: &str, dir: PathBuf) -> Result<Self> {
         let root = yaml::parse(text)?;
-        let top = Section::new(&root, "", &["name", "learn", "serve", "evaluate"])?;
+        let top = Section::new(&root, "", &["name", "learn", "serve", "compose", "evaluate"])?;
         let learn: Vec<LearnItem> = top.entries("learn")?.iter().map(learn_item).collect::<Result<_>>()?;
         let serve = serve(top.get("serve"), &learn)?;
         let evaluate =
             top.entries("evaluate")?.iter().map(|e| evaluation(e, &learn, &serve)).collect::<Result<_>>()?;
+        let compose = compose::items(&top, NameChecked::name_checked)?;
         let folder = dir.file_name().and_then(|n| n.to_str()).unwrap_or("project").to_string();
-        let project = Self { name: top.text("name")?.unwrap_or(folder), dir, learn, serve, evaluate };
+        let project =
+            Self { name: top.text("name")?.unwrap_or(folder), dir, learn, serve, compose, evaluate };
         project.files_exist()?;
+        compose::check(&project)?;
         Ok(project)
     }
 

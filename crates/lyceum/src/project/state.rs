@@ -66,6 +66,11 @@ impl Workspace {
         Ok(Self { root, state })
     }
 
+    /// The database of a project (threads of graphs); its folder is made.
+    pub(crate) fn database(project: &Path) -> Result<PathBuf> {
+        Ok(Self::open(project)?.root.join("lyceum.db"))
+    }
+
     /// Where a project's lock lives. Whoever changes the workspace takes it before opening it.
     pub(crate) fn lock_path(project: &Path) -> PathBuf {
         project.join(FOLDER).join("lock")

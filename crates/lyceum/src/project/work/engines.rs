@@ -2,32 +2,28 @@
 
 use crate::project::{LearnKind, Project, Workspace};
 use lyceum_core::{AdapterSource, Adapters, Engine, Error, Result};
-use lyceum_engine::{EngineConfig, LanguageModel};
 use lyceum_store::Home;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The engines that are open.
-pub(crate) struct Engines<'a> {
-    home: &'a Home,
+pub(crate) struct Engines {
+    home: Home,
     open: BTreeMap<String, Arc<dyn Engine>>,
 }
 
-impl<'a> Engines<'a> {
+impl Engines {
     /// None yet.
-    pub(crate) fn new(home: &'a Home) -> Self {
-        Self { home, open: BTreeMap::new() }
+    pub(crate) fn new(home: &Home) -> Self {
+        Self { home: home.clone(), open: BTreeMap::new() }
     }
 
-    /// The engine of a base model.
+    /// The engine of a base model, or of one that embeds.
     pub(crate) fn base(&mut self, name: &str) -> Result<Arc<dyn Engine>> {
         if let Some(engine) = self.open.get(name) {
             return Ok(engine.clone());
         }
-        let path = self.home.resolve(name)?;
-        let mut model = lyceum_models::load(&path)?;
-        model.info.name = name.to_string();
-        let engine: Arc<dyn Engine> = Arc::new(LanguageModel::new(model, EngineConfig::default())?);
+        let engine = crate::cmd::serve::open(&self.home.resolve(name)?, name)?;
         self.open.insert(name.to_string(), engine.clone());
         Ok(engine)
     }

@@ -23,7 +23,7 @@ struct Target {
 pub(crate) async fn evaluate(
     project: &Project,
     workspace: &Workspace,
-    engines: &mut Engines<'_>,
+    engines: &mut Engines,
     evaluation: &Evaluation,
     folder: &Path,
     progress: &Arc<dyn Progress>,
@@ -67,7 +67,7 @@ async fn score(
 async fn target(
     project: &Project,
     workspace: &Workspace,
-    engines: &mut Engines<'_>,
+    engines: &mut Engines,
     evaluation: &Evaluation,
     name: &str,
 ) -> Result<Target> {

@@ -12,7 +12,7 @@ pub(crate) async fn serving(
     live: &Live,
     project: &Project,
     workspace: &Workspace,
-    engines: &mut Engines<'_>,
+    engines: &mut Engines,
 ) -> Result<()> {
     for name in &project.serve.adapters {
         engines.adapter(project, workspace, name).await?;

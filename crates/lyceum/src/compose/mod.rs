@@ -1,0 +1,10 @@
+//! What a project composes: graphs, chains and documents of `lyceum.yaml`, wired to its models.
+
+mod names;
+mod open;
+mod parts;
+mod section;
+
+pub(crate) use open::{Opened, Source};
+pub(crate) use parts::ProjectParts;
+pub(crate) use section::{ComposeItem, ComposeKind, check, items};
