@@ -305,6 +305,11 @@ impl Keys {
         Schema(json!({ "type": "object", "properties": properties(self.comes_out()) }))
     }
 
+    /// Schema of all keys.
+    pub(super) fn state_schema(&self) -> Schema {
+        Schema(json!({ "type": "object", "properties": properties(self.all.iter()) }))
+    }
+
     /// Fails for an input that the graph does not take.
     pub(super) fn check_input(&self, input: &Value) -> Result<()> {
         let Value::Map(map) = input else {

@@ -39,7 +39,7 @@ use crate::graph::{END, Graph, Input, Plan, RunOptions, START, Send, StateGraph,
 use async_trait::async_trait;
 use edges::{BEGIN, FINISH, How, Link};
 use keys::Keys;
-use lyceum_core::{Checkpointer, Context, Error, ErrorKind, Map, Result, Runnable, Signature, Value};
+use lyceum_core::{Checkpointer, Context, Error, ErrorKind, Map, Result, Runnable, Schema, Signature, Value};
 use lyceum_data::yaml::{self, Node, Section};
 use nodes::Made;
 use std::path::Path;
@@ -92,6 +92,19 @@ impl GraphFile {
         let drawing = drawing(&name, &nodes, &links);
         let plan = compile(&name, &keys, nodes, links)?;
         Ok(Self { description: top.text("description")?, name, keys, plan, drawing })
+    }
+
+    /// Under another name: that of its place in a project.
+    pub fn renamed(mut self, name: &str) -> Self {
+        self.plan.rename(name);
+        self.drawing.name = name.to_string();
+        self.name = name.to_string();
+        self
+    }
+
+    /// Schema of all that it holds.
+    pub fn state_schema(&self) -> Schema {
+        self.keys.state_schema()
     }
 
     /// What it is for.

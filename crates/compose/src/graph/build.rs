@@ -260,6 +260,11 @@ impl Plan {
         self.nodes.iter().map(|n| &*n.name)
     }
 
+    /// Gives the graph another name.
+    pub(crate) fn rename(&mut self, name: &str) {
+        self.name = name.into();
+    }
+
     /// The graph's name.
     pub fn name(&self) -> &str {
         &self.name

@@ -9,7 +9,7 @@ use crate::ui::Ui;
 use clap::{Args, Subcommand, ValueEnum};
 use lyceum_compose::draw::Sizes;
 use lyceum_compose::graph::{Finished, Graph as StateGraph, Input, RunOptions};
-use lyceum_core::{Context, Error, Result, Runnable, Value};
+use lyceum_core::{Context, Error, Result, Runnable, Value, find_thread};
 use lyceum_store::db::Checkpoints;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -145,7 +145,7 @@ impl Run {
         let show = Show::new(ui);
         let options = RunOptions {
             checkpoint: self.checkpoint.clone(),
-            thread: thread.as_deref().map(|t| key_of(&opened.name, t)),
+            thread: thread.as_deref().map(Into::into),
             watch: Some(show.watch()),
             ..RunOptions::default()
         };
@@ -194,12 +194,18 @@ impl Run {
         (input, resume): (Option<Json>, Option<Json>),
     ) -> Result<Input> {
         let id = self.thread.as_deref().unwrap_or_default();
-        let stands = graph.look(options).await?;
+        let stands = match &options.thread {
+            Some(thread) => {
+                self.belongs(opened, graph, thread).await?;
+                graph.state(thread, options.checkpoint.as_deref()).await?
+            }
+            None => None,
+        };
         if let Some(answer) = resume {
             let Some(stands) = stands else {
                 return Err(Error::not_found(format!("graph `{}` has no thread `{id}`", opened.name)));
             };
-            if stands.interrupts.is_empty() {
+            if stands.interrupts().is_empty() {
                 let e = Error::invalid(format!("nothing waits for an answer on thread `{id}`"));
                 return Err(e.hint("--input begins a new turn"));
             }
@@ -225,6 +231,18 @@ impl Run {
                 opened.graph.check_input(&input).map_err(|e| e.hint("--input JSON gives it"))?;
                 Ok(Input::Values(input))
             }
+        }
+    }
+
+    /// A thread is one graph's.
+    async fn belongs(&self, opened: &Opened, graph: &StateGraph, thread: &str) -> Result<()> {
+        let Some(threads) = graph.threads() else { return Ok(()) };
+        match find_thread(threads, thread).await? {
+            Some(info) if !info.graph.is_empty() && *info.graph != *opened.name => {
+                let e = Error::invalid(format!("thread `{thread}` is of graph `{}`", info.graph));
+                Err(e.at_key("--thread").hint("another name begins a new thread"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -286,11 +304,6 @@ impl Draw {
         });
         ui.result(&drawn, |_| text.clone())
     }
-}
-
-/// The name under which the database keeps a thread of a graph: threads of two graphs never meet.
-fn key_of(graph: &str, thread: &str) -> Arc<str> {
-    format!("{graph}/{thread}").into()
 }
 
 fn check_thread(id: &str) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use super::home::HomeArgs;
 use super::serve::Served;
+use crate::compose;
 use crate::project::{
     Board, Engines, LearnKind, Outcome, Plan, Project, Workspace, serving, table_model, up,
 };
@@ -17,6 +18,7 @@ use lyceum_store::lock::Lock;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 /// Exit code when a gate fails or stays undecided.
@@ -43,7 +45,7 @@ pub(crate) struct Up {
 
 impl Up {
     pub(crate) fn run(&self, ui: &Ui) -> Result<ExitCode> {
-        let project = Project::read(&self.dir)?;
+        let project = Arc::new(Project::read(&self.dir)?);
         if self.dry_run {
             return self.plan(&project, ui);
         }
@@ -69,7 +71,13 @@ impl Up {
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn work(&self, project: &Project, workspace: &mut Workspace, ui: &Ui, cx: Context) -> Result<bool> {
+    async fn work(
+        &self,
+        project: &Arc<Project>,
+        workspace: &mut Workspace,
+        ui: &Ui,
+        cx: Context,
+    ) -> Result<bool> {
         let home = self.home.open()?;
         let board = Arc::new(Board::default());
         let door = if self.once { None } else { Some(self.open(project, &home, &board, ui, &cx).await?) };
@@ -84,6 +92,7 @@ impl Up {
             return Ok(outcome.ok);
         };
         serving(&door.live, project, workspace, &mut engines).await?;
+        compose::serve(&door.live, project, home.clone(), Arc::new(Mutex::new(engines)))?;
         outcome.url = Some(door.url);
         ui.result(&outcome, summary)?;
         let broken = |e| Error::internal(format!("the server broke: {e}"));

@@ -4,7 +4,9 @@ mod names;
 mod open;
 mod parts;
 mod section;
+mod served;
 
 pub(crate) use open::{Opened, Source};
 pub(crate) use parts::ProjectParts;
 pub(crate) use section::{ComposeItem, ComposeKind, check, items};
+pub(crate) use served::serve;

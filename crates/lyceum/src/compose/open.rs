@@ -38,6 +38,10 @@ impl Source<'_> {
         let engines = Arc::new(Mutex::new(Engines::new(&self.home)));
         let parts = ProjectParts::new(project.clone(), self.home, engines);
         let graph = GraphFile::read(&path, &parts)?;
+        let graph = match &name {
+            Some(name) => graph.renamed(name),
+            None => graph,
+        };
         let name = name.unwrap_or_else(|| lyceum_core::Runnable::name(&graph).to_string());
         Ok(Opened { graph, name, project })
     }
