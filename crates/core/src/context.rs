@@ -2,7 +2,7 @@
 
 use crate::{Error, ErrorKind, Map, NoTracer, Result, RunId, Tracer, Value};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,13 @@ impl Budget {
     }
 }
 
+/// An id that is given out once.
+#[derive(Debug)]
+struct Reserved {
+    id: RunId,
+    taken: AtomicBool,
+}
+
 /// What accompanies a call.
 #[derive(Clone)]
 pub struct Context {
@@ -41,6 +48,7 @@ pub struct Context {
     settings: Arc<Map>,
     tracer: Arc<dyn Tracer>,
     parent: Option<RunId>,
+    reserved: Option<Arc<Reserved>>,
     concurrency: usize,
 }
 
@@ -53,6 +61,7 @@ impl Default for Context {
             settings: Arc::default(),
             tracer: Arc::new(NoTracer),
             parent: None,
+            reserved: None,
             concurrency: 8,
         }
     }
@@ -96,7 +105,21 @@ impl Context {
     /// Below a run of the trace.
     pub fn under(mut self, run: RunId) -> Self {
         self.parent = Some(run);
+        self.reserved = None;
         self
+    }
+
+    /// The first run recorded with this context (or a clone of it) gets this id: for protocols that tell a run's id
+    /// before the run begins.
+    pub fn as_run(mut self, id: RunId) -> Self {
+        self.reserved = Some(Arc::new(Reserved { id, taken: AtomicBool::new(false) }));
+        self
+    }
+
+    /// The reserved id if nobody had it yet, else a fresh one.
+    pub(crate) fn next_run(&self) -> RunId {
+        let reserved = self.reserved.as_ref().filter(|r| !r.taken.swap(true, Ordering::Relaxed));
+        reserved.map_or_else(RunId::next, |r| r.id)
     }
 
     /// With at most this many inner calls at once (at least one).
@@ -128,6 +151,13 @@ impl Context {
     /// The run that this call is part of.
     pub fn parent(&self) -> Option<RunId> {
         self.parent
+    }
+
+    /// Something that happened within the run that this call is part of. `data` is called only if it is recorded.
+    pub fn event(&self, name: &str, data: impl FnOnce() -> Value) {
+        if let Some(run) = self.parent {
+            self.tracer.event(run, name, data());
+        }
     }
 
     /// Stops this call and everything below it.

@@ -1,6 +1,6 @@
 //! A run under way: opened by [`Context::span`], closed with what came out. Dropped open, it was cancelled.
 
-use crate::{Context, Error, Map, Run, RunId, RunKind, RunOutcome, RunStatus, Value};
+use crate::{Context, Error, Map, Run, RunId, RunKind, RunOutcome, RunStatus, Value, ValueStream};
 use std::borrow::Cow;
 use std::time::SystemTime;
 
@@ -18,8 +18,8 @@ impl Context {
             return Span { cx: Cow::Borrowed(self), id: None };
         }
         let (input, metadata) = about();
-        let id = RunId::next();
-        self.tracer().start(Run {
+        let id = self.next_run();
+        let taken = self.tracer().start(Run {
             id,
             parent: self.parent(),
             kind,
@@ -28,7 +28,11 @@ impl Context {
             metadata,
             start: SystemTime::now(),
         });
-        Span { cx: Cow::Owned(self.clone().under(id)), id: Some(id) }
+        if taken {
+            Span { cx: Cow::Owned(self.clone().under(id)), id: Some(id) }
+        } else {
+            Span { cx: Cow::Borrowed(self), id: None }
+        }
     }
 }
 
@@ -73,6 +77,11 @@ impl Span<'_> {
         }
     }
 
+    /// Passes chunks on as they come and ends the run with their sum.
+    pub fn record(self, chunks: ValueStream<'static>) -> ValueStream<'static> {
+        if self.id.is_none() { chunks } else { crate::traced::recorded(chunks, self.into_owned()) }
+    }
+
     /// A span that outlives the context it was opened from.
     pub fn into_owned(mut self) -> Span<'static> {
         Span { cx: Cow::Owned(self.cx.as_ref().clone()), id: self.id.take() }
@@ -111,10 +120,11 @@ pub(crate) mod tests {
     }
 
     impl Tracer for Lines {
-        fn start(&self, run: Run) {
+        fn start(&self, run: Run) -> bool {
             let below = if run.parent.is_some() { "below" } else { "root" };
             let (kind, input) = (run.kind.as_str(), run.input.to_json());
             self.add(format!("{kind} {} {below} {input} {}", run.name, Value::from(run.metadata).to_json()));
+            true
         }
         fn finish(&self, o: RunOutcome<'_>) {
             let error = o.error.map(|e| format!(" {e}")).unwrap_or_default();
@@ -148,6 +158,17 @@ pub(crate) mod tests {
             "error null [\"cost\"] bad",
         ];
         assert_eq!(*told, expected);
+    }
+
+    #[test]
+    fn a_reserved_id_is_given_once() {
+        let id = RunId::next();
+        let cx = Context::new().with_tracer(Arc::new(Lines::default())).as_run(id);
+        let (first, second) =
+            (cx.span(RunKind::Chain, "a", Default::default), cx.span(RunKind::Chain, "b", Default::default));
+        assert_eq!(first.id(), Some(id));
+        assert!(second.id() > Some(id));
+        assert!(first.cx().span(RunKind::Tool, "c", Default::default).id() > second.id());
     }
 
     #[test]

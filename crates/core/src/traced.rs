@@ -204,7 +204,7 @@ impl Runnable for Traced {
             let span = self.span(&input, cx).into_owned();
             let below = span.cx().clone();
             let chunks = crate::stream_owned(self.inner.clone(), stream::iter([Ok(input)]).boxed(), below);
-            recorded(chunks, span)
+            span.record(chunks)
         };
         stream::once(begin).flatten().boxed()
     }
@@ -225,7 +225,7 @@ impl Runnable for Traced {
 }
 
 /// Passes chunks on and ends the span with their sum.
-fn recorded(chunks: ValueStream<'static>, span: Span<'static>) -> ValueStream<'static> {
+pub(crate) fn recorded(chunks: ValueStream<'static>, span: Span<'static>) -> ValueStream<'static> {
     let begin = (chunks, Some(span), Joined::default());
     stream::unfold(begin, |(mut chunks, mut span, mut joined)| async move {
         let next = chunks.next().await;

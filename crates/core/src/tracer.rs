@@ -178,9 +178,9 @@ pub trait Tracer: Send + Sync {
     fn wants(&self, kind: RunKind) -> bool {
         !matches!(kind, RunKind::Prompt | RunKind::Parser)
     }
-    /// A run begins.
-    fn start(&self, run: Run);
-    /// A run has ended.
+    /// A run begins. Whether it is taken: where too much waits to be written it is not, and no more is told of it.
+    fn start(&self, run: Run) -> bool;
+    /// A run that was taken has ended.
     fn finish(&self, outcome: RunOutcome<'_>);
     /// Something happened within a run: a retry, a training step.
     fn event(&self, run: RunId, name: &str, data: Value);
@@ -194,7 +194,9 @@ impl Tracer for NoTracer {
     fn wants(&self, _: RunKind) -> bool {
         false
     }
-    fn start(&self, _: Run) {}
+    fn start(&self, _: Run) -> bool {
+        false
+    }
     fn finish(&self, _: RunOutcome<'_>) {}
     fn event(&self, _: RunId, _: &str, _: Value) {}
 }

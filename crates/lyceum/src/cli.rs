@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Show(crate::cmd::show::Show),
     Status(crate::cmd::status::Status),
     Tokenize(crate::cmd::tokenize::Tokenize),
+    Trace(crate::cmd::traces::Trace),
+    Traces(crate::cmd::traces::Traces),
     Train(crate::cmd::train::Train),
     Up(crate::cmd::up::Up),
     Visualize(crate::cmd::visualize::Visualize),

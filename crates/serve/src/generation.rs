@@ -1,5 +1,5 @@
 //! One generation from admission to end: opened (the prompt is read, so that faults of the request still get a proper
-//! status), then read event by event. Dropping it cancels it.
+//! status), then read event by event. Dropping it cancels it. Each is recorded as a model run.
 
 use crate::limits::Permit;
 use crate::metrics::Meter;
@@ -42,7 +42,7 @@ pub(crate) async fn open(app: &App, target: &Target, requests: Vec<GenerateReque
         request.deadline = Some(Instant::now() + app.limits.answer_time);
         let meter = app.metrics.begin(&target.engine.model().name, target.adapter.as_deref());
         let most = request.max_tokens.unwrap_or(0);
-        let events = target.engine.generate(request);
+        let events = lyceum_core::generate(&*target.engine, request, &app.context());
         opening.push(begin(target, events, meter, most, permit.clone()));
     }
     futures_util::future::try_join_all(opening).await

@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use lyceum_core::{Engine, Error, ErrorKind, Result, Runnable};
+use lyceum_core::{Engine, Error, ErrorKind, NoTracer, Result, Runnable, Tracer};
 use lyceum_store::clock;
 use lyceum_store::db::{Db, TraceReader};
 use std::net::SocketAddr;
@@ -32,6 +32,7 @@ pub struct Server {
     keys: Option<Arc<Db>>,
     hosts: Vec<String>,
     studio: Studio,
+    tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// A server that has its port. What it serves may still come: a client that connects early waits.
@@ -75,6 +76,12 @@ impl Server {
     /// With the runs that were recorded, for the Studio.
     pub fn traces(mut self, reader: Arc<TraceReader>) -> Self {
         self.studio.traces = Some(reader);
+        self
+    }
+
+    /// With a place where its runs are recorded.
+    pub fn tracer(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.tracer = Some(tracer);
         self
     }
 
@@ -217,6 +224,7 @@ fn state(mut server: Server, loopback: bool, only: Option<&Mount>) -> Shared {
         runs: Runs::default(),
         limits: server.limits,
         keys: Keys::new(server.keys, !loopback),
+        tracer: server.tracer.unwrap_or_else(|| Arc::new(NoTracer)),
         door: Door { loopback, hosts: server.hosts },
         studio: server.studio,
         since: clock::now(),

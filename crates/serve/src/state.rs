@@ -8,6 +8,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::models::Models;
 use crate::studio::Studio;
+use lyceum_core::{Context, Tracer};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -21,6 +22,7 @@ pub(crate) struct App {
     pub(crate) keys: Keys,
     pub(crate) door: Door,
     pub(crate) studio: Studio,
+    pub(crate) tracer: Arc<dyn Tracer>,
     /// When the server began, in seconds since 1970.
     pub(crate) since: i64,
     /// Told to stop: running answers end, health says no.
@@ -31,6 +33,11 @@ impl App {
     /// What is served now.
     pub(crate) fn models(&self) -> Arc<Models> {
         self.live.now()
+    }
+
+    /// What a request's runs begin with: they are recorded where the server's are.
+    pub(crate) fn context(&self) -> Context {
+        Context::new().with_tracer(self.tracer.clone())
     }
 }
 

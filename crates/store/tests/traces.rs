@@ -109,7 +109,7 @@ fn what_has_not_ended_when_its_writer_ends_is_interrupted() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("lyceum.db");
     let traces = Traces::open(&path, TraceSettings::default()).unwrap();
-    traces.start(Run {
+    assert!(traces.start(Run {
         id: RunId::next(),
         parent: None,
         kind: RunKind::Chain,
@@ -117,7 +117,7 @@ fn what_has_not_ended_when_its_writer_ends_is_interrupted() {
         input: Value::Null,
         metadata: Map::new(),
         start: SystemTime::now(),
-    });
+    }));
     assert!(traces.flush());
     let reader = TraceReader::open(&path).unwrap();
     assert_eq!(reader.list(&Filter::default()).unwrap().runs[0].status, RunStatus::Running);

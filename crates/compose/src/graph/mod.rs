@@ -16,6 +16,7 @@ mod stamp;
 mod state;
 mod task;
 mod threads;
+mod trace;
 mod update;
 
 pub use build::{END, NodeOptions, Plan, Router, START, StateGraph};

@@ -5,7 +5,8 @@ use super::node::{Command, Interrupt, Stop, Writer};
 use super::session::{Ran, Session};
 use super::task;
 use super::threads::Entry;
-use lyceum_core::{Checkpointer, Context, Error, ErrorKind, Map, Result, Threads, Value};
+use super::trace;
+use lyceum_core::{Checkpointer, Context, Error, ErrorKind, Map, Result, RunKind, Threads, Value};
 use std::sync::Arc;
 
 /// Supersteps of one run where nothing is said.
@@ -142,6 +143,14 @@ impl Graph {
     /// A node's failure (the other tasks of that superstep keep what they wrote; `Input::Continue` runs only the
     /// failed ones again), writes that a key does not take, the recursion limit, a wrong resumption, cancellation.
     pub async fn run(&self, input: Input, options: &RunOptions, cx: &Context) -> Result<Finished> {
+        let span = cx.span(RunKind::Chain, &self.plan.name, || trace::begins(&input, options));
+        let done = self.kept(input, options, span.cx()).await;
+        trace::ended(span, &done);
+        done
+    }
+
+    /// Runs with the thread held; what it left is there when it ends.
+    async fn kept(&self, input: Input, options: &RunOptions, cx: &Context) -> Result<Finished> {
         let entry = Entry::open(self, options).await?;
         let done = self.steps(input, options, cx).await;
         if let Some(entry) = entry {

@@ -6,10 +6,11 @@ use super::run::{Durability, Event, Finished, Graph, Input, RunOptions, failed, 
 use super::stamp;
 use super::state::{State, Task, Writes};
 use super::task;
+use super::trace;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use lyceum_core::{
-    Checkpoint, CheckpointSource, Checkpointer, Context, Error, Result, TaskWrites, ThreadKey, Value,
+    Checkpoint, CheckpointSource, Checkpointer, Context, Error, Result, RunKind, TaskWrites, ThreadKey, Value,
 };
 use std::sync::Arc;
 
@@ -245,14 +246,19 @@ impl<'g> Session<'g> {
             }
         }
         let mut interrupts = Vec::new();
-        let (graph, watch) = (self.graph, &self.options.watch);
+        let (graph, watch, step) = (self.graph, &self.options.watch, self.step);
         let start = |(task, id, known): (Task, Arc<str>, Vec<Value>), input: Value| async move {
             let answer = match graph.plan.nodes.get(task.node) {
                 Some(node) => {
                     if let Some(watch) = watch {
                         watch(Event::Started(node.name.clone(), id.clone()));
                     }
-                    task::run(node, input, (id.clone(), known), writer(watch, &node.name), cx).await
+                    let span =
+                        cx.span(RunKind::Chain, &node.name, || (input.clone(), trace::of_task(step, &id)));
+                    let writer = writer(watch, &node.name);
+                    let answer = task::run(node, input, (id.clone(), known), writer, span.cx()).await;
+                    trace::answered(span, &answer);
+                    answer
                 }
                 None => Ok(Outcome::Update(Value::Null)),
             };
@@ -418,7 +424,7 @@ impl Settled {
 }
 
 /// What an answer updates, for whoever watches.
-fn update_of(outcome: &Outcome) -> Value {
+pub(super) fn update_of(outcome: &Outcome) -> Value {
     match outcome {
         Outcome::Update(v) => v.clone(),
         Outcome::Command(c) => c.update.clone(),

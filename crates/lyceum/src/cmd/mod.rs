@@ -28,6 +28,7 @@ pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod tokenize;
+pub(crate) mod traces;
 pub(crate) mod train;
 pub(crate) mod up;
 pub(crate) mod visualize;
@@ -64,6 +65,8 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
         Command::Show(c) => c.run(ui)?,
         Command::Status(c) => c.run(ui)?,
         Command::Tokenize(c) => c.run(ui)?,
+        Command::Trace(c) => c.run(ui)?,
+        Command::Traces(c) => c.run(ui)?,
         Command::Train(c) => c.run(ui)?,
         Command::Up(c) => return c.run(ui),
         Command::Visualize(c) => c.run(ui)?,

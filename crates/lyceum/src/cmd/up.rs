@@ -4,16 +4,16 @@ use super::home::HomeArgs;
 use super::serve::Served;
 use crate::compose;
 use crate::project::{
-    Board, Engines, LearnKind, Outcome, Plan, Project, Workspace, serving, table_model, up,
+    Board, Engines, LearnKind, Outcome, Plan, Project, Workspace, serving, table_model, trace_database, up,
 };
 use crate::ui::Ui;
 use clap::Args;
 use futures_util::StreamExt;
-use lyceum_core::{ChatModel, Context, Error, Result, Runnable, Value};
+use lyceum_core::{ChatModel, Context, Error, Map, Result, RunKind, Runnable, Value};
 use lyceum_evaluate::{Dataset, Keys};
 use lyceum_serve::{Limits, Live, Server};
 use lyceum_store::Home;
-use lyceum_store::db::Db;
+use lyceum_store::db::{Db, Traces};
 use lyceum_store::lock::Lock;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,10 +79,18 @@ impl Up {
         cx: Context,
     ) -> Result<bool> {
         let home = self.home.open()?;
+        let traces = Traces::open(trace_database(&project.dir), project.trace.clone())?;
+        let traces = Arc::new(traces);
+        let cx = cx.with_tracer(traces.clone());
         let board = Arc::new(Board::default());
         let door = if self.once { None } else { Some(self.open(project, &home, &board, ui, &cx).await?) };
         let mut engines = Engines::new(&home);
-        let done = up(project, workspace, &home, &mut engines, &board, ui, &cx).await;
+        let span = cx.span(RunKind::Chain, "up", || (project.name.as_str().into(), Map::new()));
+        let done = up(project, workspace, &home, &mut engines, &board, ui, span.cx()).await;
+        let output = done.as_ref().map(summary).unwrap_or_default().into();
+        span.finish(done.as_ref().map(|_| &output), Map::new);
+        // Whoever reads the traces next finds the whole of it.
+        traces.flush();
         let mut outcome = done.inspect_err(|e| board.fails(&e.to_string()))?;
         outcome.gates.iter().for_each(|g| ui.note(&gate_line(g)));
         served(project, workspace).write(&project.dir)?;
@@ -111,7 +119,9 @@ impl Up {
         cx: &Context,
     ) -> Result<Door> {
         let listen = self.listen.as_deref().unwrap_or(&project.serve.listen);
-        let server = Server::new(Limits::default()).keys(Arc::new(Db::open(home.database())?));
+        let server = Server::new(Limits::default())
+            .tracer(cx.tracer().clone())
+            .keys(Arc::new(Db::open(home.database())?));
         let (live, name, board) = (server.live(), project.name.clone(), board.clone());
         live.project(move || board.json(&name));
         let bound = server.bind(listen).await?;

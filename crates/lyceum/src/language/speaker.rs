@@ -46,7 +46,7 @@ impl Opened {
         request.sampling.seed = how.sampling.seed.wrapping_add(place as u64);
         request.adapter = self.adapter.map(str::to_string);
         request.logprobs = Some(0);
-        let mut events = self.engine.generate(request)?;
+        let mut events = lyceum_core::generate(&self.engine, request, cx)?;
         let mut said = Said::default();
         while let Some(event) = cx.run(events.try_next()).await? {
             match event {

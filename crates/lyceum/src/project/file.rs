@@ -1,15 +1,17 @@
 //! `lyceum.yaml`: what to learn, serve, compose and evaluate, read and checked with line and column before anything runs.
 
+use super::trace;
 use crate::compose::{self, ComposeItem};
 use lyceum_core::{Error, Result};
 use lyceum_data::yaml::{self, Entry, Node, Section, Yaml};
 use lyceum_evaluate::{Gate, Metric};
 use lyceum_learn::config::{Config, Issue, LlmConfig, ModelConfig};
+use lyceum_store::db::TraceSettings;
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 
 /// Name of the project file.
-const FILE: &str = "lyceum.yaml";
+pub(super) const FILE: &str = "lyceum.yaml";
 
 /// A checked project.
 pub(crate) struct Project {
@@ -25,6 +27,8 @@ pub(crate) struct Project {
     pub(crate) compose: Vec<ComposeItem>,
     /// What to hold against data.
     pub(crate) evaluate: Vec<Evaluation>,
+    /// What is kept of its runs.
+    pub(crate) trace: TraceSettings,
 }
 
 /// Something to learn.
@@ -104,15 +108,16 @@ impl Project {
 
     fn parse(text: &str, dir: PathBuf) -> Result<Self> {
         let root = yaml::parse(text)?;
-        let top = Section::new(&root, "", &["name", "learn", "serve", "compose", "evaluate"])?;
+        let top = Section::new(&root, "", &["name", "learn", "serve", "compose", "evaluate", "trace"])?;
         let learn: Vec<LearnItem> = top.entries("learn")?.iter().map(learn_item).collect::<Result<_>>()?;
         let serve = serve(top.get("serve"), &learn)?;
         let evaluate =
             top.entries("evaluate")?.iter().map(|e| evaluation(e, &learn, &serve)).collect::<Result<_>>()?;
         let compose = compose::items(&top, NameChecked::name_checked)?;
         let folder = dir.file_name().and_then(|n| n.to_str()).unwrap_or("project").to_string();
-        let project =
-            Self { name: top.text("name")?.unwrap_or(folder), dir, learn, serve, compose, evaluate };
+        let trace = trace::settings(top.get("trace"))?;
+        let name = top.text("name")?.unwrap_or(folder);
+        let project = Self { name, dir, learn, serve, compose, evaluate, trace };
         project.files_exist()?;
         compose::check(&project)?;
         Ok(project)

@@ -5,10 +5,12 @@ mod board;
 mod file;
 mod plan;
 mod state;
+mod trace;
 mod work;
 
 pub(crate) use board::Board;
 pub(crate) use file::{Evaluation, LearnItem, LearnKind, Project};
 pub(crate) use plan::{Plan, Planned};
 pub(crate) use state::Workspace;
+pub(crate) use trace::{database as trace_database, of_folder as trace_settings};
 pub(crate) use work::{Engines, Outcome, serving, table_model, up};

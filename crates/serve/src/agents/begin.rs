@@ -4,9 +4,9 @@ use super::Agent;
 use super::log::{RunLog, RunStatus};
 use super::objects::assistant_id;
 use super::request::{Multitask, RunCreate};
-use crate::state::{App, Shared, fresh_uuid};
+use crate::state::{App, Shared};
 use lyceum_compose::graph::{Finished, Graph, Input, RunOptions};
-use lyceum_core::{Context, Error, ErrorKind, Result, ThreadInfo, Threads, Value, find_thread};
+use lyceum_core::{Context, Error, ErrorKind, Result, RunId, ThreadInfo, Threads, Value, find_thread};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -80,7 +80,10 @@ pub(super) async fn begin(app: &Shared, thread: Option<&str>, body: RunCreate) -
         let text = format!("{most} runs go on or wait already");
         return Err(Error::new(ErrorKind::Overloaded, text).with_code("queue_full"));
     }
-    let run = Arc::new(RunLog::new(fresh_uuid(), options.thread.clone(), name, Context::new()));
+    // The run is recorded under the id that is told.
+    let id = RunId::next();
+    let cx = app.context().as_run(id);
+    let run = Arc::new(RunLog::new(id.to_string(), options.thread.clone(), name, cx));
     app.runs.add(run.clone());
     let (app, log) = (app.clone(), run.clone());
     tokio::spawn(async move {

@@ -6,7 +6,7 @@ use crate::check::{check, missing};
 use crate::error::{Dialect, respond};
 use crate::flat;
 use crate::sse::{self, Frames};
-use crate::state::{App, Shared, fresh_uuid};
+use crate::state::{App, Shared};
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
@@ -14,7 +14,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::stream::{self, StreamExt};
-use lyceum_core::{Context, Error, ErrorKind, Map, Result, Runnable, Value, stream_owned};
+use lyceum_core::{
+    Context, Error, ErrorKind, Map, Result, RunId, RunKind, Runnable, Span, Value, stream_owned,
+};
 use serde_json::{Value as Json_, json};
 use std::sync::Arc;
 use std::time::Instant;
@@ -94,7 +96,27 @@ fn context(app: &App, config: Option<&Json_>) -> Context {
         .flatten()
         .map(|(k, v)| (k.as_str().into(), Value::from_json(v.clone())))
         .collect();
-    Context::new().with_deadline(Instant::now() + app.limits.answer_time).with_settings(settings)
+    app.context().with_deadline(Instant::now() + app.limits.answer_time).with_settings(settings)
+}
+
+/// A call's record, and the id that is told: that of the record where there is one.
+fn opened<'a>(cx: &'a Context, name: &str, input: &Value) -> (Span<'a>, String) {
+    let span = cx.span(RunKind::Chain, name, || (input.clone(), Map::new()));
+    let id = span.id().unwrap_or_else(RunId::next).to_string();
+    (span, id)
+}
+
+/// One call, recorded. Gives its id too.
+async fn called(
+    chain: &Arc<dyn Runnable>,
+    name: &str,
+    input: Value,
+    cx: &Context,
+) -> Result<(Value, String)> {
+    let (span, id) = opened(cx, name, &input);
+    let done = span.cx().run(chain.invoke(input, span.cx())).await;
+    span.finish(done.as_ref(), Map::new);
+    Ok((done?, id))
 }
 
 fn facts(run: &str) -> Json_ {
@@ -108,8 +130,8 @@ async fn invoke(State(app): State<Shared>, Path(name): Path<String>, request: Re
         let input = checked(&chain, take(&mut body, "input")?)?;
         let _permit = app.admission.enter().await?;
         let cx = context(&app, body.get("config"));
-        let output = cx.run(chain.invoke(input, &cx)).await?;
-        let told = json!({ "output": flat::to_json(&output), "metadata": facts(&fresh_uuid()) });
+        let (output, run) = called(&chain, &name, input, &cx).await?;
+        let told = json!({ "output": flat::to_json(&output), "metadata": facts(&run) });
         Ok::<_, Refused>(Json(told).into_response())
     };
     done.await.unwrap_or_else(Refused::into_response)
@@ -135,8 +157,8 @@ async fn batch(State(app): State<Shared>, Path(name): Path<String>, request: Req
         let inputs: Vec<Value> =
             inputs.into_iter().map(|i| checked(&chain, i)).collect::<Result<_, Refused>>()?;
         let _permit = app.admission.enter().await?;
-        let outputs = outputs(&app, &chain, inputs, config).await?;
-        let runs: Vec<String> = (0..n).map(|_| fresh_uuid()).collect();
+        let (outputs, runs) =
+            outputs(&app, (&chain, &name), inputs, config).await?.into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
         let responses: Vec<Json_> = runs.iter().map(|r| facts(r)).collect();
         let told = json!({ "output": outputs, "metadata": { "responses": responses, "run_ids": runs } });
         Ok(Json(told).into_response())
@@ -144,25 +166,33 @@ async fn batch(State(app): State<Shared>, Path(name): Path<String>, request: Req
     done.await.unwrap_or_else(Refused::into_response)
 }
 
-/// All outputs, or the first failure. Inputs of one configuration are one batch.
+/// All outputs with the ids of their runs, or the first failure. Inputs of one configuration are one batch; recorded,
+/// each is a call of its own, so that what happens below it stands below it.
 async fn outputs(
     app: &App,
-    chain: &Arc<dyn Runnable>,
+    (chain, name): (&Arc<dyn Runnable>, &str),
     inputs: Vec<Value>,
     config: Option<&Json_>,
-) -> Result<Vec<Json_>> {
+) -> Result<Vec<(Json_, String)>> {
     let configs = config.and_then(Json_::as_array);
     let settings = |c: Option<&Json_>| c.and_then(|c| c.get("configurable")).cloned();
     let alike = configs.is_none_or(|all| all.iter().all(|c| settings(Some(c)) == settings(all.first())));
     if alike {
         let cx = context(app, configs.and_then(|c| c.first()).or(config));
-        let all = cx.run(async { Ok(chain.batch(inputs, &cx).await) }).await?;
-        return all.into_iter().map(|o| Ok(flat::to_json(&o?))).collect();
+        let all = if app.tracer.wants(RunKind::Chain) {
+            let each = inputs.into_iter().map(|input| called(chain, name, input, &cx));
+            stream::iter(each).buffered(cx.concurrency()).collect::<Vec<_>>().await
+        } else {
+            let all = cx.run(async { Ok(chain.batch(inputs, &cx).await) }).await?;
+            all.into_iter().map(|o| Ok((o?, RunId::next().to_string()))).collect()
+        };
+        return all.into_iter().map(|o| o.map(|(o, run)| (flat::to_json(&o), run))).collect();
     }
     let mut all = Vec::new();
     for (input, config) in inputs.into_iter().zip(configs.into_iter().flatten()) {
         let cx = context(app, Some(config));
-        all.push(flat::to_json(&cx.run(chain.invoke(input, &cx)).await?));
+        let (output, run) = called(chain, name, input, &cx).await?;
+        all.push((flat::to_json(&output), run));
     }
     Ok(all)
 }
@@ -174,12 +204,14 @@ async fn stream(State(app): State<Shared>, Path(name): Path<String>, request: Re
         let input = checked(&chain, take(&mut body, "input")?)?;
         let permit = app.admission.enter().await?;
         let cx = context(&app, body.get("config"));
-        let chunks = stream_owned(chain, stream::iter([Ok(input)]).boxed(), cx);
+        let (span, run) = opened(&cx, &name, &input);
+        let below = span.cx().clone();
+        let chunks = span.record(stream_owned(chain, stream::iter([Ok(input)]).boxed(), below));
         let chunks = chunks.map(move |chunk| {
             let _held = &permit;
             chunk
         });
-        Ok::<_, Refused>(sse::respond(frames(fresh_uuid(), chunks)))
+        Ok::<_, Refused>(sse::respond(frames(run, chunks)))
     };
     done.await.unwrap_or_else(Refused::into_response)
 }

@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lyceum_core::{Error, Result};
+use lyceum_core::{Error, Map, Result, RunKind, Value};
 use lyceum_wire::lorax::EmbedRequest;
 use lyceum_wire::openai::{Embedding, EmbeddingList, EmbeddingRequest, PromptInput};
 use serde_json::json;
@@ -40,7 +40,7 @@ async fn embeddings(app: &App, request: Request) -> Result<Response> {
     let texts = texts(app, &target, r.input)?;
     let (texts, tokens) = fit(&target, texts, r.truncate_prompt_tokens)?;
     let _permit = app.admission.enter().await?;
-    let vectors = target.engine.embed(&texts).await?;
+    let vectors = vectors(app, &target, &texts).await?;
     let shaped = vectors.into_iter().map(|v| shape(v, width, base64)).collect();
     let mut response = Json(EmbeddingList::new(target.name.clone(), shaped, tokens)).into_response();
     body::note_ignored(&mut response, &r.extra, &["user"]);
@@ -58,8 +58,25 @@ async fn embed(app: &App, request: Request) -> Result<Response> {
     let target = Target { name: engine.model().name.clone(), engine, adapter: None };
     let (texts, _) = fit(&target, vec![r.inputs], None)?;
     let _permit = app.admission.enter().await?;
-    let vector = target.engine.embed(&texts).await?.into_iter().next().unwrap_or_default();
+    let vector = vectors(app, &target, &texts).await?.into_iter().next().unwrap_or_default();
     Ok(Json(json!({ "embeddings": vector })).into_response())
+}
+
+/// The vectors of texts. How many there are is recorded, not their numbers.
+async fn vectors(app: &App, target: &Target, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+    let cx = app.context();
+    let about = || (texts.iter().map(|t| Value::from(t.as_str())).collect(), Map::new());
+    let span = cx.span(RunKind::Embedding, &target.name, about);
+    let done = target.engine.embed(texts).await;
+    match &done {
+        Ok(all) => {
+            let shape = [("vectors", all.len()), ("dimensions", all.first().map_or(0, Vec::len))];
+            let shape = shape.map(|(k, n)| (k.into(), Value::Int(i64::try_from(n).unwrap_or(i64::MAX))));
+            span.finish(Ok(&Map::from_iter(shape).into()), Map::new);
+        }
+        Err(e) => span.finish(Err(e), Map::new),
+    }
+    done
 }
 
 fn embedder(app: &App, model: &str) -> Result<Target> {

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{FromRequest, Multipart, Path, Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use lyceum_core::{Context, Error, ErrorKind, Map, Result, Runnable, Value};
+use lyceum_core::{Error, ErrorKind, Map, Result, RunKind, Runnable, Value};
 use serde::Deserialize;
 use serde_json::{Value as Json_, json};
 use std::sync::Arc;
@@ -107,8 +107,10 @@ async fn predict(app: &App, model: &Arc<dyn Runnable>, rows: Vec<Value>) -> Resu
         ));
     }
     let _permit = app.admission.enter().await?;
-    let cx = Context::new().with_deadline(Instant::now() + app.limits.answer_time);
+    let cx = app.context().with_deadline(Instant::now() + app.limits.answer_time);
     let several = rows.len() > 1;
+    let span = cx.span(RunKind::Chain, model.name(), || (asked(&rows), Map::new())).into_owned();
+    let cx = span.cx().clone();
     // Predicting computes: it must not hold up the streams of others.
     let model = model.clone();
     let work = move || tokio::runtime::Handle::current().block_on(async { model.batch(rows, &cx).await });
@@ -117,7 +119,21 @@ async fn predict(app: &App, model: &Arc<dyn Runnable>, rows: Vec<Value>) -> Resu
         answers.map_err(|e| Error::internal(format!("the model broke: {e}")))?.into_iter().enumerate();
     let named =
         |i: usize, e: Error| if several { e.hint(format!("it is row {i}, counted from 0")) } else { e };
-    answers.map(|(i, a)| a.map_err(|e| named(i, e))).collect()
+    let answers: Result<Vec<Value>> = answers.map(|(i, a)| a.map_err(|e| named(i, e))).collect();
+    match &answers {
+        Ok(all) if span.id().is_some() => span.finish(Ok(&asked(all)), Map::new),
+        Ok(_) => drop(span),
+        Err(e) => span.finish(Err(e), Map::new),
+    }
+    answers
+}
+
+/// Rows as they are recorded: one stands for itself.
+fn asked(rows: &[Value]) -> Value {
+    match rows {
+        [one] => one.clone(),
+        many => many.iter().cloned().collect(),
+    }
 }
 
 fn only(answers: Vec<Value>) -> Value {

@@ -4,7 +4,7 @@
 
 use super::{Batch, Example, Network};
 use crate::{Decay, Optimizer, OptimizerKind, Parameters, Schedule, checkpoint, clip_global_norm};
-use lyceum_core::{Context, Error, Progress, Result};
+use lyceum_core::{Context, Error, Map, Progress, Result, Value};
 use lyceum_data::Random;
 use lyceum_tensor::Pool;
 use lyceum_tensor::tape::{Tape, Tensor};
@@ -162,6 +162,7 @@ impl Run<'_> {
             history.best_step_seconds =
                 if history.best_step_seconds == 0.0 { took } else { history.best_step_seconds.min(took) };
             self.progress.at(history.step);
+            self.record(&history, schedule.at(step), tokens, took);
             self.tell(&history, total);
             if self.evaluates_after(history.step, total) {
                 self.evaluate(&mut history, parameters)?;
@@ -240,6 +241,20 @@ impl Run<'_> {
         (loss, tokens)
     }
 
+    /// A step as an event of the run that the training is part of.
+    fn record(&self, history: &History, lr: f64, tokens: usize, seconds: f64) {
+        self.cx.event("step", || {
+            let loss = history.loss.last().copied().unwrap_or(f32::NAN);
+            event([
+                ("step", Value::Int(history.step as i64)),
+                ("loss", Value::Float(f64::from(loss))),
+                ("lr", Value::Float(lr)),
+                ("tokens", Value::Int(tokens as i64)),
+                ("tokens_per_second", Value::Float(tokens as f64 / seconds.max(1e-9))),
+            ])
+        });
+    }
+
     fn tell(&self, history: &History, total: u64) {
         let every = (total / 20).max(1);
         if history.step.is_multiple_of(every) || history.step == 1 {
@@ -268,6 +283,10 @@ impl Run<'_> {
         let (step, percent) = (history.step, 100.0 * exact);
         self.progress
             .note(&format!("step {step:>5}  validation loss {loss:.4}, {percent:.0} % word for word"));
+        self.cx.event("validation", || {
+            let (loss, exact) = (Value::Float(f64::from(loss)), Value::Float(f64::from(exact)));
+            event([("step", Value::Int(step as i64)), ("loss", loss), ("exact", exact)])
+        });
         history.valid.push((history.step, loss));
         if history.best.is_none_or(|(_, best)| loss < best) {
             history.best = Some((history.step, loss));
@@ -291,6 +310,10 @@ impl Run<'_> {
             _ => Ok(()),
         }
     }
+}
+
+fn event<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    entries.into_iter().map(|(k, v)| (k.into(), v)).collect::<Map>().into()
 }
 
 fn best_path(folder: &Path) -> PathBuf {

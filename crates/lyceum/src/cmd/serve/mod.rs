@@ -5,6 +5,7 @@ mod project;
 pub(crate) use project::Served;
 
 use super::home::HomeArgs;
+use crate::project::{trace_database, trace_settings};
 use crate::ui::Ui;
 use clap::Args;
 use lyceum_core::{AdapterSource, Engine, Error, Result};
@@ -12,7 +13,7 @@ use lyceum_engine::{Encoder, EngineConfig, LanguageModel};
 use lyceum_models::bert::Bert;
 use lyceum_serve::{Bound, Limits, Server};
 use lyceum_store::Home;
-use lyceum_store::db::Db;
+use lyceum_store::db::{Db, TraceSettings, Traces};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -104,10 +105,21 @@ impl Serve {
         let models: Vec<(String, PathBuf)> =
             served.models.iter().map(|m| Ok((served_name(m), home.resolve(m)?))).collect::<Result<_>>()?;
         // The port comes before the models: whoever cannot have it need not wait until they are loaded.
-        let bound = self.server(&home)?.bind(&self.address()).await?;
+        let traces = Arc::new(self.traces(&home)?);
+        let bound = self.server(&home)?.tracer(traces.clone()).bind(&self.address()).await?;
         let (bound, ready) = load(bound, &models, served, ui).await?;
         ui.result(&ready, show)?;
-        serve_until_told(bound, ui).await
+        let done = serve_until_told(bound, ui).await;
+        traces.flush();
+        done
+    }
+
+    /// Where runs are recorded: the project's database, else the user's.
+    fn traces(&self, home: &Home) -> Result<Traces> {
+        match &self.project {
+            Some(folder) => Traces::open(trace_database(folder), trace_settings(folder)?),
+            None => Traces::open(home.database(), TraceSettings::default()),
+        }
     }
 
     /// Limits, keys and names, before anything is served.

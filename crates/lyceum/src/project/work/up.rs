@@ -5,7 +5,7 @@ use super::evaluation::evaluate;
 use super::{Engines, table};
 use crate::project::{Board, LearnItem, LearnKind, Plan, Planned, Project, Workspace};
 use crate::ui::Ui;
-use lyceum_core::{Context, Error, Result};
+use lyceum_core::{Context, Error, Map, Result, RunKind, Value};
 use lyceum_evaluate::{GateResult, Verdict};
 use lyceum_store::Home;
 use serde::Serialize;
@@ -58,7 +58,12 @@ pub(crate) async fn up(
                 let began = Instant::now();
                 board.begins(&planned.step);
                 plan.check_files(project, planned)?;
-                let result = step(project, workspace, home, engines, planned, ui, cx).await?;
+                let span = cx.span(kind(&planned.step), &planned.step, || (reason.into(), Map::new()));
+                let result = step(project, workspace, home, engines, planned, ui, span.cx()).await;
+                let output = result.as_ref().ok().filter(|_| span.id().is_some());
+                let output = output.map(|json| Value::from_json(json.clone())).unwrap_or_default();
+                span.finish(result.as_ref().map(|_| &output), Map::new);
+                let result = result?;
                 plan.check_files(project, planned)?;
                 workspace.finish(&planned.step, planned.inputs.clone(), result.clone(), began.elapsed())?;
                 outcome.done.push(planned.step.clone());
@@ -75,6 +80,15 @@ pub(crate) async fn up(
     outcome.ok = outcome.gates.iter().all(|g| g.verdict == Verdict::Pass);
     outcome.seconds = started.elapsed().as_secs_f64();
     Ok(outcome)
+}
+
+/// What sort of work a step is.
+fn kind(step: &str) -> RunKind {
+    match step.split_once('.') {
+        Some(("learn", _)) => RunKind::Training,
+        Some(("evaluate", _)) => RunKind::Evaluation,
+        _ => RunKind::Chain,
+    }
 }
 
 async fn step(

@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Starts that may wait. Ends may wait twice as many, so that what was begun is ended; events half as many.
+/// Records that may wait before no further run is begun. Ends are always taken: there are no more than runs were begun.
+/// Events may fill half of it.
 const STARTS: usize = 8192;
 /// Bytes of content that may wait, roughly counted.
 const BYTES: usize = 64 << 20;
+/// What stands for content that was too much to hold.
+const LEFT_OUT: &str = "(not kept: too much waited to be written)";
 /// Values looked at when the size of one is estimated.
 const LOOK: usize = 64;
 
@@ -34,8 +37,17 @@ impl Record {
     fn most_waiting(&self) -> usize {
         match self {
             Self::Start(_) => STARTS,
-            Self::End(_) => 2 * STARTS,
+            Self::End(_) => usize::MAX,
             Self::Event { .. } => STARTS / 2,
+        }
+    }
+
+    /// Without what it holds, where too much is held already.
+    fn lighten(&mut self) {
+        match self {
+            Self::Start(run) => run.input = LEFT_OUT.into(),
+            Self::End(end) => end.output = LEFT_OUT.into(),
+            Self::Event { data, .. } => *data = LEFT_OUT.into(),
         }
     }
 
@@ -99,15 +111,19 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a record, or counts it when too much waits.
-    pub(super) fn push(&self, record: Record) {
-        let bytes = record.bytes();
+    /// Takes a record, or counts it when too much waits. Whether it was taken.
+    pub(super) fn push(&self, mut record: Record) -> bool {
+        let mut bytes = record.bytes();
         let mut state = self.lock();
-        let full = state.records.len() >= record.most_waiting() || (bytes > 0 && state.bytes + bytes > BYTES);
-        if full || state.closed {
+        if state.records.len() >= record.most_waiting() || state.closed {
             drop(state);
             self.count_dropped(1);
-            return;
+            return false;
+        }
+        if state.bytes + bytes > BYTES {
+            record.lighten();
+            bytes = 0;
+            self.count_dropped(1);
         }
         state.records.push(record);
         state.bytes += bytes;
@@ -118,6 +134,7 @@ impl Queue {
         if wake {
             self.comes.notify_one();
         }
+        true
     }
 
     /// Records not kept so far.
@@ -200,11 +217,11 @@ mod tests {
         let taken = queue.take(Duration::ZERO, Duration::ZERO).unwrap();
         assert_eq!(taken.len(), STARTS / 2);
         let big = "x".repeat(BYTES / 2 + 1);
-        queue.push(event(&big));
-        queue.push(event(&big));
-        queue.push(event(""));
-        assert_eq!((queue.dropped(), queue.take(Duration::ZERO, Duration::ZERO).unwrap().len()), (4, 2));
+        assert!(queue.push(event(&big)) && queue.push(event(&big)));
+        let taken = queue.take(Duration::ZERO, Duration::ZERO).unwrap();
+        assert_eq!((queue.dropped(), taken.len(), taken[1].bytes()), (4, 2, LEFT_OUT.len()));
         queue.close();
+        assert!(!queue.push(event("late")));
         assert!(queue.take(Duration::ZERO, Duration::ZERO).is_none());
     }
 }

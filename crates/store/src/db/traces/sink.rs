@@ -76,8 +76,8 @@ impl Traces {
 }
 
 impl Tracer for Traces {
-    fn start(&self, run: Run) {
-        self.queue.push(Record::Start(Box::new(run)));
+    fn start(&self, run: Run) -> bool {
+        self.queue.push(Record::Start(Box::new(run)))
     }
 
     fn finish(&self, outcome: RunOutcome<'_>) {
