@@ -395,3 +395,12 @@ fn errors_of_parts_keep_their_kind() {
     let e = missing(PartKind::Tool, "x");
     assert_eq!((e.message(), e.kind().exit_code()), ("no tool is called `x`", 2));
 }
+
+#[test]
+fn the_example_of_the_documentation_is_a_graph() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/graphs.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let example = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let graph = GraphFile::parse(example, "example", &Fixed).unwrap();
+    assert_eq!(graph.drawing().nodes.len(), 6);
+}

@@ -8,5 +8,5 @@ mod served;
 
 pub(crate) use open::{Opened, Source};
 pub(crate) use parts::ProjectParts;
-pub(crate) use section::{ComposeItem, ComposeKind, check, items};
+pub(crate) use section::{ComposeItem, ComposeKind, check, embeddings, items};
 pub(crate) use served::serve;

@@ -95,6 +95,14 @@ fn documents(s: &Section<'_>) -> Result<ComposeKind> {
     })
 }
 
+/// Models that embed documents.
+pub(crate) fn embeddings(items: &[ComposeItem]) -> impl Iterator<Item = String> + '_ {
+    items.iter().filter_map(|i| match &i.kind {
+        ComposeKind::Documents { embeddings, .. } => embeddings.clone(),
+        _ => None,
+    })
+}
+
 /// Checks every item against the project: files that are there, graphs and chains that name what there is.
 pub(crate) fn check(project: &Project) -> Result<()> {
     for item in &project.compose {

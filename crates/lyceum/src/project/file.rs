@@ -146,6 +146,17 @@ impl Project {
         bases
     }
 
+    /// The models that a project is built on: its bases, and those that embed its documents; each once.
+    pub(crate) fn pulls(&self) -> Vec<String> {
+        let mut all = self.bases();
+        for model in compose::embeddings(&self.compose) {
+            if !all.contains(&model) {
+                all.push(model);
+            }
+        }
+        all
+    }
+
     /// The model that is served, and that `base` means.
     pub(crate) fn base(&self) -> Option<String> {
         self.serve.base.clone().or_else(|| self.bases().into_iter().next())

@@ -43,7 +43,7 @@ impl Plan {
     pub(crate) fn new(project: &Project, workspace: &Workspace, home: &Home) -> Result<Self> {
         let mut plan = Self::default();
         let mut keys = BTreeMap::new();
-        for base in project.bases() {
+        for base in project.pulls() {
             let inputs = Inputs::from([part("version", PULL_VERSION), part("model", &base)]);
             let gone = home.resolve(&base).is_err().then(|| "it is not here".to_string());
             let step = Planned { step: format!("pull.{base}"), inputs, files: Vec::new(), stale: gone };
