@@ -4,7 +4,7 @@ mod show;
 
 use super::home::HomeArgs;
 use crate::compose::{Opened, Source};
-use crate::project::Workspace;
+use crate::project::{Workspace, open_traces, trace_database};
 use crate::ui::Ui;
 use clap::{Args, Subcommand, ValueEnum};
 use lyceum_compose::draw::Sizes;
@@ -150,8 +150,20 @@ impl Run {
             ..RunOptions::default()
         };
         let begin = self.begin(&opened, &graph, &options, (input, resume)).await?;
-        let done = graph.run(begin, &options, cx).await;
+        let traces = match &opened.project {
+            Some(project) => Some(open_traces(&trace_database(&project.dir), project.trace.clone())?.0),
+            None => None,
+        };
+        let cx = match &traces {
+            Some(traces) => cx.clone().with_tracer(traces.clone()),
+            None => cx.clone(),
+        };
+        let done = graph.run(begin, &options, &cx).await;
         show.end();
+        // Whoever reads the traces next finds the whole of it.
+        if let Some(traces) = &traces {
+            traces.flush();
+        }
         let done = done.map_err(|e| match &thread {
             Some(thread) => {
                 e.hint(format!("the thread waits there: `{}` goes on with it", self.again(thread, "")))

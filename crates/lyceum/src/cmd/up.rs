@@ -4,7 +4,8 @@ use super::home::HomeArgs;
 use super::serve::Served;
 use crate::compose;
 use crate::project::{
-    Board, Engines, LearnKind, Outcome, Plan, Project, Workspace, serving, table_model, trace_database, up,
+    Board, Engines, LearnKind, Outcome, Plan, Project, Workspace, open_traces, serving, table_model,
+    trace_database, up,
 };
 use crate::ui::Ui;
 use clap::Args;
@@ -13,7 +14,7 @@ use lyceum_core::{ChatModel, Context, Error, Map, Result, RunKind, Runnable, Val
 use lyceum_evaluate::{Dataset, Keys};
 use lyceum_serve::{Limits, Live, Server};
 use lyceum_store::Home;
-use lyceum_store::db::{Db, Traces};
+use lyceum_store::db::{Db, TraceReader};
 use lyceum_store::lock::Lock;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,11 +80,13 @@ impl Up {
         cx: Context,
     ) -> Result<bool> {
         let home = self.home.open()?;
-        let traces = Traces::open(trace_database(&project.dir), project.trace.clone())?;
-        let traces = Arc::new(traces);
+        let (traces, reader) = open_traces(&trace_database(&project.dir), project.trace.clone())?;
         let cx = cx.with_tracer(traces.clone());
         let board = Arc::new(Board::default());
-        let door = if self.once { None } else { Some(self.open(project, &home, &board, ui, &cx).await?) };
+        let door = match self.once {
+            true => None,
+            false => Some(self.open(project, &home, (&board, reader), ui, &cx).await?),
+        };
         let mut engines = Engines::new(&home);
         let span = cx.span(RunKind::Chain, "up", || (project.name.as_str().into(), Map::new()));
         let done = up(project, workspace, &home, &mut engines, &board, ui, span.cx()).await;
@@ -114,13 +117,14 @@ impl Up {
         &self,
         project: &Project,
         home: &Home,
-        board: &Arc<Board>,
+        (board, reader): (&Arc<Board>, Arc<TraceReader>),
         ui: &Ui,
         cx: &Context,
     ) -> Result<Door> {
         let listen = self.listen.as_deref().unwrap_or(&project.serve.listen);
         let server = Server::new(Limits::default())
             .tracer(cx.tracer().clone())
+            .traces(reader)
             .keys(Arc::new(Db::open(home.database())?));
         let (live, name, board) = (server.live(), project.name.clone(), board.clone());
         live.project(move || board.json(&name));

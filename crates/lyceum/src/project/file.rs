@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 
 /// Name of the project file.
-pub(super) const FILE: &str = "lyceum.yaml";
+pub(crate) const FILE: &str = "lyceum.yaml";
 
 /// A checked project.
 pub(crate) struct Project {

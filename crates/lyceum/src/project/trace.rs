@@ -1,11 +1,11 @@
 //! What a project keeps of its runs (`trace:` in its file), and where.
 
 use super::file::FILE;
-
 use lyceum_core::{Error, Result};
-use lyceum_data::yaml::{self, Node, Yaml};
-use lyceum_store::db::{TraceContent, TraceSettings};
+use lyceum_data::yaml::{self, Node, Section, Yaml};
+use lyceum_store::db::{TraceContent, TraceReader, TraceSettings, Traces};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The database of a project's runs.
 pub(crate) fn database(project: &Path) -> PathBuf {
@@ -21,6 +21,12 @@ pub(crate) fn of_folder(project: &Path) -> Result<TraceSettings> {
         Err(e) => return Err(Error::io(&file, "read the project file", e)),
     };
     yaml::parse(&text).and_then(|root| settings(root.get("trace"))).map_err(|e| e.in_file(&file))
+}
+
+/// Where runs are recorded, and who reads them there.
+pub(crate) fn open(database: &Path, settings: TraceSettings) -> Result<(Arc<Traces>, Arc<TraceReader>)> {
+    let traces = Traces::open(database, settings)?;
+    Ok((Arc::new(traces), Arc::new(TraceReader::open(database)?)))
 }
 
 /// The section's settings.

@@ -5,7 +5,8 @@ mod project;
 pub(crate) use project::Served;
 
 use super::home::HomeArgs;
-use crate::project::{trace_database, trace_settings};
+use crate::compose;
+use crate::project::{Engines, FILE as PROJECT_FILE, Project, open_traces, trace_database, trace_settings};
 use crate::ui::Ui;
 use clap::Args;
 use lyceum_core::{AdapterSource, Engine, Error, Result};
@@ -13,11 +14,12 @@ use lyceum_engine::{Encoder, EngineConfig, LanguageModel};
 use lyceum_models::bert::Bert;
 use lyceum_serve::{Bound, Limits, Server};
 use lyceum_store::Home;
-use lyceum_store::db::{Db, TraceSettings, Traces};
+use lyceum_store::db::{Db, TraceReader, TraceSettings, Traces};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// Serve models over HTTP: OpenAI's, LoRAX's and Ludwig's protocols
 #[derive(Args)]
@@ -105,9 +107,15 @@ impl Serve {
         let models: Vec<(String, PathBuf)> =
             served.models.iter().map(|m| Ok((served_name(m), home.resolve(m)?))).collect::<Result<_>>()?;
         // The port comes before the models: whoever cannot have it need not wait until they are loaded.
-        let traces = Arc::new(self.traces(&home)?);
-        let bound = self.server(&home)?.tracer(traces.clone()).bind(&self.address()).await?;
-        let (bound, ready) = load(bound, &models, served, ui).await?;
+        let (traces, reader) = self.traces(&home)?;
+        let server = self.server(&home)?.tracer(traces.clone()).traces(reader);
+        let bound = server.bind(&self.address()).await?;
+        let mut engines = Engines::new(&home);
+        let (bound, ready) = load(bound, &models, served, &mut engines, ui).await?;
+        if let Some(folder) = self.project.as_deref().filter(|f| f.join(PROJECT_FILE).is_file()) {
+            let project = Arc::new(Project::read(folder)?);
+            compose::serve(&bound.live(), &project, home, Arc::new(Mutex::new(engines)))?;
+        }
         ui.result(&ready, show)?;
         let done = serve_until_told(bound, ui).await;
         traces.flush();
@@ -115,10 +123,10 @@ impl Serve {
     }
 
     /// Where runs are recorded: the project's database, else the user's.
-    fn traces(&self, home: &Home) -> Result<Traces> {
+    fn traces(&self, home: &Home) -> Result<(Arc<Traces>, Arc<TraceReader>)> {
         match &self.project {
-            Some(folder) => Traces::open(trace_database(folder), trace_settings(folder)?),
-            None => Traces::open(home.database(), TraceSettings::default()),
+            Some(folder) => open_traces(&trace_database(folder), trace_settings(folder)?),
+            None => open_traces(&home.database(), TraceSettings::default()),
         }
     }
 
@@ -184,13 +192,16 @@ async fn load(
     mut bound: Bound,
     models: &[(String, PathBuf)],
     served: Served,
+    opened: &mut Engines,
     ui: &Ui,
 ) -> Result<(Bound, Ready)> {
     let mut ready = Ready { url: bound.url(), models: vec![], adapters: vec![], tabular: vec![] };
     let mut engines = Vec::new();
-    for (name, path) in models {
+    for ((name, path), asked) in models.iter().zip(&served.models) {
         ui.note(&format!("loading {name}"));
-        engines.push(open(path, name)?);
+        let engine = open(path, name)?;
+        opened.insert(asked, engine.clone());
+        engines.push(engine);
         ready.models.push(name.clone());
     }
     for (name, folder) in &served.adapters {

@@ -18,6 +18,11 @@ impl Engines {
         Self { home: home.clone(), open: BTreeMap::new() }
     }
 
+    /// With one that is open already.
+    pub(crate) fn insert(&mut self, name: &str, engine: Arc<dyn Engine>) {
+        self.open.insert(name.to_string(), engine);
+    }
+
     /// The engine of a base model, or of one that embeds.
     pub(crate) fn base(&mut self, name: &str) -> Result<Arc<dyn Engine>> {
         if let Some(engine) = self.open.get(name) {
@@ -45,6 +50,9 @@ impl Engines {
         let engine = self.base(&base)?;
         let adapters: &dyn Adapters =
             engine.adapters().ok_or_else(|| Error::unsupported(format!("`{base}` takes no adapters")))?;
+        if adapters.list().iter().any(|a| a.name == name) {
+            return Ok(engine);
+        }
         adapters.load(name, AdapterSource::Folder(folder)).await?;
         Ok(engine)
     }
