@@ -61,8 +61,11 @@ impl RunKind {
     pub fn parse(word: &str) -> Result<Self, Error> {
         let named = if word == "model" { "llm" } else { word };
         Self::ALL.into_iter().find(|k| k.as_str() == named).ok_or_else(|| {
-            Error::invalid(format!("\"{word}\" is no kind of run"))
-                .did_you_mean(word, Self::ALL.map(Self::as_str))
+            Error::invalid(format!(
+                "\"{word}\" is no kind of run, expected {}",
+                Self::ALL.map(Self::as_str).join(", ")
+            ))
+            .did_you_mean(word, Self::ALL.map(Self::as_str))
         })
     }
 }
@@ -90,8 +93,11 @@ impl RunStatus {
     /// The status of a word. Fails naming the nearest.
     pub fn parse(word: &str) -> Result<Self, Error> {
         Self::ALL.into_iter().find(|s| s.as_str() == word).ok_or_else(|| {
-            Error::invalid(format!("\"{word}\" is no status of a run"))
-                .did_you_mean(word, Self::ALL.map(Self::as_str))
+            Error::invalid(format!(
+                "\"{word}\" is no status of a run, expected {}",
+                Self::ALL.map(Self::as_str).join(", ")
+            ))
+            .did_you_mean(word, Self::ALL.map(Self::as_str))
         })
     }
 
