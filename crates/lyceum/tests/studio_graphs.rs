@@ -79,11 +79,58 @@ fn agent(name: &str, graph: StateGraph, nodes: &[&str], kept: &Arc<Checkpoints>)
     }
 }
 
+/// Three together, then a draft that goes out unless a person has to see it.
+fn desk(kept: &Arc<Checkpoints>) -> Agent {
+    let note =
+        |name: &'static str| Function(move |_, _: Scope| async move { Ok(update(json!({ "notes": name }))) });
+    let first = ["urgency", "triage", "search"];
+    let graph = StateGraph::new().key("message", Kind::Last).key("notes", Kind::Topic { accumulate: true });
+    let graph = first.iter().fold(graph, |g, n| g.node(*n, note(n)).edge(START, *n).edge(*n, "draft"));
+    let graph =
+        graph.node("draft", note("draft")).node("approve", note("approve")).node("reply", note("reply"));
+    let graph = graph.edge("draft", "reply").edge("approve", "reply").edge("reply", END);
+    Agent { drawing: desk_drawing(), ..agent("desk", graph, &[], kept) }
+}
+
+/// Boxes and the ways of lines, as a layout with all measures tells them.
+fn desk_drawing() -> Json {
+    let node = |id: &str, kind: &str, x: i32, y: i32, width: i32| {
+        let at = json!({ "x": x, "y": y, "width": width, "height": 40 });
+        json!({ "id": id, "type": "runnable", "data": { "name": id, "kind": kind }, "layout": at })
+    };
+    let nodes = [
+        node("__start__", "start", 184, 0, 112),
+        node("urgency", "predict", 0, 96, 144),
+        node("triage", "model", 176, 96, 128),
+        node("search", "retrieve", 336, 96, 152),
+        node("draft", "model", 180, 192, 120),
+        node("approve", "ask", 96, 288, 120),
+        node("reply", "set", 192, 384, 96),
+        node("__end__", "end", 192, 480, 96),
+    ];
+    let line = |a: &str, b: &str, label: Option<&str>, points: Json| json!({ "source": a, "target": b, "conditional": label.is_some(), "data": label, "points": points });
+    let edges = [
+        line("__start__", "urgency", None, json!([[240, 40], [72, 96]])),
+        line("__start__", "triage", None, json!([[240, 40], [240, 96]])),
+        line("__start__", "search", None, json!([[240, 40], [412, 96]])),
+        line("urgency", "draft", None, json!([[72, 136], [240, 192]])),
+        line("triage", "draft", None, json!([[240, 136], [240, 192]])),
+        line("search", "draft", None, json!([[412, 136], [240, 192]])),
+        line("draft", "approve", Some("urgent"), json!([[240, 232], [156, 288]])),
+        line("draft", "reply", Some("otherwise"), json!([[240, 232], [324, 288], [324, 328], [240, 384]])),
+        line("approve", "draft", Some("denied"), json!([[156, 288], [240, 232]])),
+        line("approve", "reply", None, json!([[156, 328], [240, 384]])),
+        line("reply", "__end__", None, json!([[240, 424], [240, 480]])),
+    ];
+    json!({ "nodes": nodes, "edges": edges })
+}
+
 /// A server on threads of its own, until the test ends.
 fn serve(dir: &Path) -> String {
     let kept = Arc::new(Checkpoints::open(dir.join("lyceum.db")).unwrap());
     let server = Server::new(Limits::default());
     server.live().agent("refunds", agent("refunds", refunds(), &["look_up", "approve", "send"], &kept));
+    server.live().agent("desk", desk(&kept));
     server.live().agent("shaky", agent("shaky", shaky(), &["pay"], &kept));
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -170,5 +217,30 @@ fn a_run_that_another_client_began_is_watched() {
     browser.fill(".reply", "only half of it\n");
     browser.wait("document.querySelector('#status')?.innerText === 'done'");
     assert!(browser.text("#values").contains("\"approved\": \"only half of it\""));
+    assert_eq!(browser.log(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_graph_stands_as_the_server_laid_it_out() {
+    let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("studio");
+    let Some(browser) = Browser::start(&shots) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let url = serve(dir.path());
+    browser.go(&format!("{url}/#/graphs/desk"));
+    browser.fill("#input-message", "My screen is on fire\n");
+    browser.wait("document.querySelector('#status')?.innerText === 'done'");
+    for node in ["urgency", "triage", "search", "draft", "reply"] {
+        assert_eq!(state(&browser, node), "done", "{node}");
+    }
+    assert_eq!(state(&browser, "approve"), "waiting", "nothing led there");
+    let boxes = "const of = (n) => document.querySelector(`[data-node=${n}] rect`).getBoundingClientRect();
+         const [a, b, c, d] = ['urgency', 'triage', 'search', 'draft'].map(of);
+         return a.right < b.left && b.right < c.left && a.top === c.top && d.top > b.bottom";
+    assert_eq!(browser.js(boxes), true);
+    assert_eq!(browser.js("return document.querySelectorAll('.edge').length"), 11);
+    assert_eq!(browser.js("return document.querySelectorAll('.edge.maybe').length"), 3);
+    browser.shot("graph-desk");
+    browser.viewport(390, 844);
+    browser.shot("phone-graph-desk");
     assert_eq!(browser.log(), [] as [&str; 0]);
 }

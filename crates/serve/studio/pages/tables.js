@@ -35,8 +35,11 @@ function attempt(path, signature, signal) {
 function prediction(value) {
   const flat = value && typeof value === "object" && Object.values(value).every((v) => v === null || typeof v !== "object");
   if (!flat) return h("pre", { class: "value" }, pretty(value));
-  return h("table", { class: "plain-table" }, h("tbody", {}, Object.entries(value).map(([k, v]) => h("tr", {}, h("td", { class: "soft" }, k), h("td", { class: "n" }, String(v))))));
+  return h("table", { class: "plain-table" }, h("tbody", {}, Object.entries(value).map(([k, v]) => h("tr", {}, h("td", { class: "soft" }, k), h("td", { class: "n", title: String(v) }, figure(v))))));
 }
+
+/** Six figures; the whole number is the cell's title. */
+const figure = (v) => (typeof v === "number" && !Number.isInteger(v) ? String(Number(v.toPrecision(6))) : String(v));
 
 function report(overview, name, shell) {
   if (!overview.reports.includes(name) || !shell.can("admin")) return [];
