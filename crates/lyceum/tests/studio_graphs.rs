@@ -85,7 +85,7 @@ fn desk(kept: &Arc<Checkpoints>) -> Agent {
         |name: &'static str| Function(move |_, _: Scope| async move { Ok(update(json!({ "notes": name }))) });
     let first = ["urgency", "triage", "search"];
     let graph = StateGraph::new().key("message", Kind::Last).key("notes", Kind::Topic { accumulate: true });
-    let graph = first.iter().fold(graph, |g, n| g.node(*n, note(n)).edge(START, *n).edge(*n, "draft"));
+    let graph = first.into_iter().fold(graph, |g, n| g.node(n, note(n)).edge(START, n).edge(n, "draft"));
     let graph =
         graph.node("draft", note("draft")).node("approve", note("approve")).node("reply", note("reply"));
     let graph = graph.edge("draft", "reply").edge("approve", "reply").edge("reply", END);

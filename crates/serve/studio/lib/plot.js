@@ -90,7 +90,8 @@ export function plot({ x = "step", y = "loss" } = {}) {
         s("line", { class: "grid", x1: SIZE.left, x2: SIZE.wide - SIZE.right, y1: toY(v), y2: toY(v) }),
         s("text", { class: "tick", x: SIZE.left - 8, y: toY(v) + 4, "text-anchor": "end" }, three(v)),
       ]),
-      ticks(x0, x1, SIZE.wide < 560 ? 4 : 7).map((v) => s("text", { class: "tick", x: toX(v), y: SIZE.high - 12, "text-anchor": "middle" }, count(v))),
+      // The axis's name stands at its right end.
+      steps(x0, x1, SIZE.wide < 560 ? 4 : 7).filter((v) => toX(v) < SIZE.wide - SIZE.right - 34).map((v) => s("text", { class: "tick", x: toX(v), y: SIZE.high - 12, "text-anchor": "middle" }, count(v))),
       s("text", { class: "tick name", x: SIZE.wide - SIZE.right, y: SIZE.high - 12, "text-anchor": "end" }, x),
       s("text", { class: "tick name", x: SIZE.left, y: 12 }, y),
       lines.map((l) => {
@@ -199,6 +200,9 @@ function ticks(low, high, n) {
   for (let v = Math.ceil(low / step) * step; v <= high + step * 1e-9; v += step) out.push(Number(v.toPrecision(12)));
   return out;
 }
+
+/** Those of them that are whole, for what is counted. */
+const steps = (low, high, n) => ticks(low, high, n).filter(Number.isInteger);
 
 function logTicks(low, high) {
   const out = [];

@@ -9,6 +9,9 @@ const STATUS = { running: "live", error: "bad", interrupted: "warn", cancelled: 
 /** The state of a run as a word. */
 export const status = (run) => (run.status === "success" ? h("span", { class: "soft" }, "ok") : tag(run.status, STATUS[run.status] ?? ""));
 
+/** What ended a run early, below its name: red where it failed. */
+export const why = (run) => (run.error ? h("span", { class: `why ${run.status === "error" ? "fault" : "soft"}` }, run.error) : null);
+
 /** Changes while a run goes on, so that what is drawn of it is drawn again. */
 export const beat = (runs) => ([runs].flat().some((r) => r.status === "running") ? Math.floor(Date.now() / 1000) : 0);
 
@@ -47,6 +50,6 @@ export function progress(run, last = {}) {
     h("strong", {}, run.name),
     h("span", { class: "soft" }, `${run.kind} · since ${moment(run.start_ms)} · ${span(took(run))}`),
     part === null ? null : h("progress", { max: 1, value: part, "aria-label": "progress" }),
-    part === null ? null : h("span", { class: "soft" }, `step ${at} of ${of}${Number.isFinite(last.loss) ? ` · loss ${three(last.loss)}` : ""}`),
+    Number.isFinite(at) ? h("span", { class: "soft" }, `step ${at}${of > 0 ? ` of ${of}` : ""}${Number.isFinite(last.loss) ? ` · loss ${three(last.loss)}` : ""}`) : null,
   );
 }

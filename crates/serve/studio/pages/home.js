@@ -74,7 +74,7 @@ function drawModels(place, o) {
   const key = o.models.map((m) => [m, (rates.get(m.name) ?? []).map((r) => r.rate)]);
   putIfNew(place, key, () => [
     h("h2", {}, "Models"),
-    o.models.length === 0 ? empty("No language model is served.") : null,
+    o.models.length === 0 ? empty(o.project ? "No language model is served yet." : "No language model is served.") : null,
     o.models.map((m) =>
       h(
         "article",
@@ -157,7 +157,7 @@ function drawSteps(place, project) {
       { class: "steps" },
       steps.map((p) => {
         const took = Number.isFinite(p.seconds) ? span(p.seconds) : "";
-        const told = p.state === "failed" ? h("span", { class: "fault" }, p.reason) : h("span", { class: "soft" }, p.state === "waiting" ? p.reason : took);
+        const told = p.state === "failed" ? h("span", { class: "fault" }, p.reason) : h("span", { class: "soft" }, p.state === "waiting" || p.state === "working" ? p.reason : took);
         return h("li", {}, h("span", {}, p.step), tag(p.state, STEP[p.state]), told);
       }),
     ),

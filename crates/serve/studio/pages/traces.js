@@ -3,7 +3,7 @@
 import { every, json } from "../lib/api.js";
 import { empty, fault, h, put, putIfNew, s } from "../lib/dom.js";
 import { brief, bytes, count, moment, span, three } from "../lib/format.js";
-import { beat, status, took } from "../lib/runs.js";
+import { beat, status, took, why } from "../lib/runs.js";
 
 const PAGE = 50;
 const SHOWN = 2000;
@@ -88,7 +88,7 @@ function row(run) {
   return h(
     "tr",
     {},
-    h("td", {}, h("a", { href: `#/traces/${run.id}` }, run.name || run.kind), run.preview ? h("span", { class: "preview" }, brief(run.preview)) : null, run.error ? h("span", { class: "fault" }, run.error) : null),
+    h("td", {}, h("a", { href: `#/traces/${run.id}` }, run.name || run.kind), run.preview ? h("span", { class: "preview" }, brief(run.preview)) : null, why(run)),
     h("td", { class: "kind soft" }, run.kind),
     h("td", {}, status(run)),
     h("td", { class: "n tokens soft" }, tokens(run.facts)),

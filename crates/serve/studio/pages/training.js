@@ -4,7 +4,7 @@ import { every, json } from "../lib/api.js";
 import { empty, fault, h, put, putIfNew } from "../lib/dom.js";
 import { count, moment, span, three } from "../lib/format.js";
 import { plot } from "../lib/plot.js";
-import { beat, newCurve, readCurve, status, took } from "../lib/runs.js";
+import { beat, newCurve, readCurve, status, took, why } from "../lib/runs.js";
 
 export async function show(main, parts, signal, shell) {
   if (!shell.can("admin")) return put(main, h("h1", {}, "Training"), empty("This key may not look at trainings.", "They need a key with the scope admin."));
@@ -67,7 +67,7 @@ function past(runs, chosen) {
     h(
       "tr",
       {},
-      h("td", {}, h("a", { href: `#/training/${r.id}`, "aria-current": r.id === chosen ? "true" : null }, r.name || "training"), r.error ? h("span", { class: "fault" }, r.error) : null),
+      h("td", {}, h("a", { href: `#/training/${r.id}`, "aria-current": r.id === chosen ? "true" : null }, r.name || "training"), why(r)),
       h("td", {}, status(r)),
       h("td", { class: "soft" }, moment(r.start_ms)),
       h("td", { class: "n took" }, span(took(r))),

@@ -162,7 +162,7 @@ impl Run<'_> {
             history.best_step_seconds =
                 if history.best_step_seconds == 0.0 { took } else { history.best_step_seconds.min(took) };
             self.progress.at(history.step);
-            self.record(&history, schedule.at(step), tokens, took);
+            self.record(&history, total, schedule.at(step), tokens, took);
             self.tell(&history, total);
             if self.evaluates_after(history.step, total) {
                 self.evaluate(&mut history, parameters)?;
@@ -242,11 +242,12 @@ impl Run<'_> {
     }
 
     /// A step as an event of the run that the training is part of.
-    fn record(&self, history: &History, lr: f64, tokens: usize, seconds: f64) {
+    fn record(&self, history: &History, total: u64, lr: f64, tokens: usize, seconds: f64) {
         self.cx.event("step", || {
             let loss = history.loss.last().copied().unwrap_or(f32::NAN);
             event([
                 ("step", Value::Int(history.step as i64)),
+                ("steps", Value::Int(total as i64)),
                 ("loss", Value::Float(f64::from(loss))),
                 ("lr", Value::Float(lr)),
                 ("tokens", Value::Int(tokens as i64)),
