@@ -133,13 +133,14 @@ fn what_runs_what_it_says_and_what_it_predicts() {
     );
     browser.dark(false);
 
-    says_markup_as_text(&browser, &server);
+    let words = says_markup_as_text(&browser, &server);
     predicts_a_row(&browser, &server);
+    was_recorded(&browser, &server, &words);
     on_a_phone(&browser, &server);
     assert_eq!(browser.log(), [] as [&str; 0]);
 }
 
-fn says_markup_as_text(browser: &Browser, server: &Served) {
+fn says_markup_as_text(browser: &Browser, server: &Served) -> String {
     browser.go(&server.at("chat"));
     browser.reads("continues your text");
     browser.fill("#temperature", "0");
@@ -162,6 +163,7 @@ fn says_markup_as_text(browser: &Browser, server: &Served) {
     browser.go(&server.at(""));
     browser.go(&server.at("chat"));
     browser.wait("document.querySelector('.asked')");
+    words
 }
 
 fn predicts_a_row(browser: &Browser, server: &Served) {
@@ -172,6 +174,21 @@ fn predicts_a_row(browser: &Browser, server: &Served) {
     assert_eq!(browser.js("return document.querySelector('iframe.report').getAttribute('sandbox')"), "");
     browser.wait("document.querySelector('iframe.report').contentDocument === null");
     browser.shot("tables");
+}
+
+/// Both the answer and the prediction are among the traces, as they were.
+fn was_recorded(browser: &Browser, server: &Served, words: &str) {
+    browser.go(&server.at("traces"));
+    browser.wait("document.querySelectorAll('.list tbody a').length >= 2");
+    browser.shot("traces-of-server");
+    let open = "const kinds = [...document.querySelectorAll('.list tbody tr')];
+         kinds.find((r) => r.querySelector('.kind').innerText === 'llm').querySelector('a').click()";
+    browser.js(open);
+    let output = browser.text("[data-side=output]");
+    assert!(output.contains(words.trim().lines().next().unwrap()), "{output} holds {words}");
+    assert!(browser.text("[data-side=input]").contains("<img src=x"));
+    assert_eq!(browser.js("return document.querySelectorAll('main img, main script').length"), 0);
+    browser.shot("trace-of-server");
 }
 
 fn on_a_phone(browser: &Browser, server: &Served) {
