@@ -2,7 +2,7 @@
 
 import { every, json } from "../lib/api.js";
 import { empty, fault, h, put, putIfNew, s } from "../lib/dom.js";
-import { brief, bytes, count, moment, span, three } from "../lib/format.js";
+import { brief, bytes, count, many, moment, span, three } from "../lib/format.js";
 import { beat, status, took, why } from "../lib/runs.js";
 
 const PAGE = 50;
@@ -112,7 +112,7 @@ async function trace(main, id, chosen, signal) {
     const answer = await json(`/studio/api/runs/${id}`, { signal });
     const runs = answer.runs;
     const root = runs.find((r) => r.id === id) ?? runs[0];
-    putIfNew(head, [root, runs.length, beat(root)], () => [h("h1", {}, root.name || root.kind), status(root), h("span", { class: "soft" }, `${moment(root.start_ms)} · ${span(took(root))} · ${count(answer.total ?? runs.length)} runs`)]);
+    putIfNew(head, [root, runs.length, beat(root)], () => [h("h1", {}, root.name || root.kind), status(root), h("span", { class: "soft" }, `${moment(root.start_ms)} · ${span(took(root))} · ${many(answer.total ?? runs.length, "run")}`)]);
     putIfNew(tree, [runs, chosen, beat(root)], () => branches(runs, root, chosen ?? id, answer.total));
     const run = runs.find((r) => r.id === (chosen ?? id)) ?? root;
     const key = `${run.id} ${run.status}`;
