@@ -26,6 +26,7 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    Approvals(crate::cmd::approvals::Approvals),
     Bench(crate::cmd::bench::Bench),
     Chat(crate::cmd::chat::Chat),
     Check(crate::cmd::check::Check),

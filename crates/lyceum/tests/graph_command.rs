@@ -157,7 +157,7 @@ fn faults_are_told_at_their_lines_before_anything_runs() {
         "`qestion` is no input of this graph\n  hint: did you mean `question`?\n  hint: inputs are question";
     refused(dir.path(), &["graph", "run", "answer", "--input", r#"{"qestion": "x"}"#], 2, says);
     let says = "--input: not JSON: expected value at line 1 column 1\n  hint: text is written in quotes of its own: '\"yes\"'";
-    refused(dir.path(), &["graph", "run", "answer", "--input", "tea"], 2, says);
+    refused(dir.path(), &["graph", "run", "answer", "--input", "say tea"], 2, says);
     let says = "--thread: `../t` cannot be the name of a thread\n  hint: 1 to 128 letters, digits, -, _ and . are taken";
     refused(dir.path(), &["graph", "run", "answer", "--thread", "../t"], 2, says);
     for (from, to, says) in [
@@ -253,4 +253,34 @@ fn graphs_are_drawn_and_files_without_a_project_leave_nothing() {
     let done = answered(dir.path(), &["graph", "run", "g.yaml"]);
     assert_eq!((&done["thread"], &done["output"]), (&Json::Null, &json!({"a": 3})));
     assert!(!dir.path().join(".lyceum").exists());
+}
+
+#[test]
+fn questions_are_listed_approved_and_denied() {
+    let dir = project();
+    assert_eq!(answered(dir.path(), &["approvals", "list"]), json!({"waiting": []}));
+    refused(dir.path(), &["approvals", "approve"], 2, "nothing waits for an answer");
+    let question = json!({"question": "when is tea?"}).to_string();
+    for thread in ["one", "two", "three"] {
+        answered(dir.path(), &["graph", "run", "answer", "--thread", thread, "--input", &question]);
+    }
+    let listed = answered(dir.path(), &["approvals", "list"]);
+    let waiting = listed["waiting"].as_array().unwrap();
+    assert_eq!(waiting.len(), 3);
+    assert_eq!((&waiting[0]["graph"], &waiting[0]["thread"]), (&json!("answer"), &json!("three")));
+    assert_eq!(waiting[0]["questions"][0]["value"], json!({"question": "Send?", "page": "tea.md"}));
+    let several = "3 threads wait for an answer: name one\n  hint: threads that ask are three, two, one";
+    refused(dir.path(), &["approvals", "deny"], 2, several);
+    refused(
+        dir.path(),
+        &["approvals", "deny", "twoo"],
+        2,
+        "nothing waits for an answer on thread `twoo`\n  hint: did you mean `two`?\n  hint: threads that ask are three, two, one",
+    );
+
+    let reply = |args: &[&str]| answered(dir.path(), args)["output"]["reply"].clone();
+    assert_eq!(reply(&["approvals", "deny", "two"]), json!("no"));
+    assert_eq!(reply(&["approvals", "approve", "one"]), json!("Tea is served at five."));
+    assert_eq!(reply(&["approvals", "approve", "--answer", "\"yes, do\""]), json!("Tea is served at five."));
+    assert_eq!(answered(dir.path(), &["approvals", "list"]), json!({"waiting": []}));
 }

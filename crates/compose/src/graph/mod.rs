@@ -25,4 +25,4 @@ pub use memory::InMemory;
 pub use messages::{REMOVE, REMOVE_ALL, add_messages};
 pub use node::{Command, Function, Interrupt, Node, Outcome, Scope, Send, Step, Stop, Target, Writer};
 pub use run::{Durability, Event, Finished, Graph, Input, RECURSION_LIMIT, RunOptions, Watch};
-pub use snapshot::{Snapshot, SnapshotTask};
+pub use snapshot::{Snapshot, SnapshotTask, waiting};

@@ -126,6 +126,16 @@ impl Graph {
     }
 }
 
+/// The questions that wait on a thread, without a look at its graph.
+///
+/// # Errors
+/// What the place that keeps the thread says.
+pub async fn waiting(checkpointer: &dyn Checkpointer, thread: &str) -> Result<Vec<Interrupt>> {
+    let key = ThreadKey { thread: thread.into(), namespace: "".into() };
+    let kept = checkpointer.get(&key, None).await?;
+    Ok(kept.map(|(_, left)| left.iter().flat_map(asked).collect()).unwrap_or_default())
+}
+
 fn error(left: &TaskWrites) -> Option<String> {
     let (_, why) = left.writes.iter().rev().find(|(name, _)| &**name == task::ERROR)?;
     why.get("message").and_then(Value::as_str).map(str::to_string)

@@ -34,15 +34,15 @@ enum What {
 
 /// Which graph.
 #[derive(Args)]
-struct Which {
+pub(super) struct Which {
     /// A graph under `compose` in the project file, or a YAML file
     #[arg(value_name = "NAME|FILE")]
-    graph: String,
+    pub(super) graph: String,
     /// The project whose models and documents it uses
     #[arg(long, value_name = "DIR", default_value = ".")]
-    project: PathBuf,
+    pub(super) project: PathBuf,
     #[command(flatten)]
-    home: HomeArgs,
+    pub(super) home: HomeArgs,
 }
 
 impl Which {
@@ -56,7 +56,7 @@ impl Which {
 /// A thread is kept in the project's database. Without --input and --resume a thread goes on from where it stopped: after
 /// an error, only what has failed is run again.
 #[derive(Args)]
-struct Run {
+pub(super) struct Run {
     #[command(flatten)]
     which: Which,
     /// The input, an object of the graph's keys
@@ -127,7 +127,13 @@ impl Graph {
 }
 
 impl Run {
-    async fn work(&self, ui: &Ui, cx: &Context) -> Result<()> {
+    /// Gives a thread of a graph the answers that it waits for.
+    pub(super) fn answer(which: Which, thread: String, resume: &Json) -> Self {
+        let resume = Some(resume.to_string());
+        Self { which, input: None, thread: Some(thread), resume, checkpoint: None }
+    }
+
+    pub(super) async fn work(&self, ui: &Ui, cx: &Context) -> Result<()> {
         let began = Instant::now();
         let read = |given: &Option<String>, flag| given.as_deref().map(|g| json_of(g, flag)).transpose();
         let (input, resume) = (read(&self.input, "--input")?, read(&self.resume, "--resume")?);

@@ -1,5 +1,6 @@
 //! One file a verb: its flags, its work, its output.
 
+pub(crate) mod approvals;
 pub(crate) mod bench;
 pub(crate) mod chat;
 pub(crate) mod check;
@@ -41,6 +42,7 @@ use std::process::ExitCode;
 /// Runs one command. The code is 0 unless the command has one of its own (3: a gate has not passed).
 pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
     match command {
+        Command::Approvals(c) => c.run(ui)?,
         Command::Bench(c) => c.run(ui)?,
         Command::Chat(c) => c.run(ui)?,
         Command::Check(c) => return c.run(ui),

@@ -9,10 +9,8 @@ mod trace;
 mod work;
 
 pub(crate) use board::Board;
-pub(crate) use file::{FILE, Evaluation, LearnItem, LearnKind, Project};
+pub(crate) use file::{Evaluation, FILE, LearnItem, LearnKind, Project};
 pub(crate) use plan::{Plan, Planned};
 pub(crate) use state::Workspace;
-pub(crate) use trace::{
-    database as trace_database, of_folder as trace_settings, open as open_traces,
-};
+pub(crate) use trace::{database as trace_database, of_folder as trace_settings, open as open_traces};
 pub(crate) use work::{Engines, Outcome, serving, table_model, up};

@@ -66,6 +66,11 @@ impl Workspace {
         Ok(Self { root, state })
     }
 
+    /// Where the database of a project is, whether or not it is there.
+    pub(crate) fn database_path(project: &Path) -> PathBuf {
+        project.join(FOLDER).join("lyceum.db")
+    }
+
     /// The database of a project (threads of graphs); its folder is made.
     pub(crate) fn database(project: &Path) -> Result<PathBuf> {
         Ok(Self::open(project)?.root.join("lyceum.db"))
