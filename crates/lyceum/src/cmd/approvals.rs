@@ -6,7 +6,7 @@ use crate::project::Workspace;
 use crate::ui::Ui;
 use clap::{Args, Subcommand};
 use lyceum_compose::graph::{Interrupt, waiting};
-use lyceum_core::{Checkpointer, Error, Result, ThreadFilter, ThreadInfo, ThreadStatus, Threads};
+use lyceum_core::{Error, Result, ThreadFilter, ThreadInfo, ThreadStatus, Threads};
 use lyceum_store::clock;
 use lyceum_store::db::Checkpoints;
 use serde::Serialize;
