@@ -137,7 +137,7 @@ async fn a_graph_is_a_runnable_with_schemas() {
     let calm = ANSWER.replace("urgency >= 0.5", "urgency > 0.95");
     let file = GraphFile::parse(&calm, "file", &Fixed).unwrap();
     let input = value(json!({"ticket": {"subject": "seats"}}));
-    laws::runnable(&file, &[input.clone()]).await.unwrap();
+    laws::runnable(&file, std::slice::from_ref(&input)).await.unwrap();
     let out = file.invoke(input.clone(), &Context::new()).await.unwrap();
     assert_eq!(out.to_json(), json!({"reply": "base: \"page about seats for billing\"", "sum": 4}));
     let Signature { input: schema, output, .. } = file.signature();

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use lyceum_compose::file::{ModelOptions, PartKind, Parts, missing};
 use lyceum_compose::retrieve::{Finder, Retriever};
 use lyceum_core::{
-    ChatModel, Context, Error, Result, Runnable, Sampling, Schema, Signature, Value, ValueStream,
+    ChatModel, Context, Error, Result, RunKind, Runnable, Sampling, Schema, Signature, Traced, Value,
+    ValueStream,
 };
 use lyceum_store::Home;
 use std::collections::BTreeMap;
@@ -98,7 +99,8 @@ impl Opening {
                     Kind::Predictor => self.predictor(),
                     Kind::Documents(k) => {
                         let found = self.documents(cx).await?;
-                        Ok(Arc::new(Finder::new(found, *k)?) as Arc<dyn Runnable>)
+                        let finder = Arc::new(Finder::new(found, *k)?);
+                        Ok(Arc::new(Traced::new(RunKind::Retriever, finder)) as Arc<dyn Runnable>)
                     }
                 }
             })
@@ -135,7 +137,8 @@ impl Opening {
         let artefact = artefact.ok_or_else(|| {
             Error::not_found(format!("`{}` is not learnt yet", self.name)).hint("run `lyceum up`")
         })?;
-        Ok(Arc::new(lyceum_learn::load(table_model(&artefact))?))
+        let predictor = Arc::new(lyceum_learn::load(table_model(&artefact))?);
+        Ok(Arc::new(Traced::new(RunKind::Chain, predictor)))
     }
 
     async fn documents(&self, cx: &Context) -> Result<Arc<Retriever>> {
