@@ -174,36 +174,37 @@ fn faults_are_told_at_their_lines_before_anything_runs() {
         (
             "save: approved",
             "save: aproved",
-            "answer.yaml:11:75: nodes.approve.save: `aproved` is no key of the state\n  hint: did you mean `approved`?\n  hint: keys are question, pages, approved, reply",
+            "answer.yaml:11:74: nodes.approve.save: `aproved` is no key of the state\n  hint: did you mean `approved`?\n  hint: keys are question, pages, approved, reply",
         ),
     ] {
         write(&ANSWER.replacen(from, to, 1));
-        refused(dir.path(), &check, 2, says);
+        let says = format!("./{says}");
+        refused(dir.path(), &check, 2, &says);
         // The project's other commands see it too.
-        refused(dir.path(), &["status"], 2, says);
+        refused(dir.path(), &["status"], 2, &says);
     }
     write(ANSWER);
     let checked = answered(dir.path(), &check);
     assert_eq!((&checked["nodes"], &checked["input"]["required"]), (&json!(3), &json!(["question"])));
     for (from, to, says) in [
-        ("graph: answer", "graph: nswer", "lyceum.yaml:2:3: compose.answer: no graph nswer.yaml"),
-        ("documents: pages", "documents: page", "lyceum.yaml:3:3: compose.pages: no folder page"),
+        ("graph: answer", "graph: nswer", "lyceum.yaml:2:3: compose.answer: no graph ./nswer.yaml"),
+        ("documents: pages", "documents: page", "lyceum.yaml:3:3: compose.pages: no folder ./page"),
         (
             "graph: answer.yaml",
-            "graf: answer.yaml",
-            "lyceum.yaml:2:12: compose.answer.graf: unknown key `graf`\n  hint: did you mean `graph`?",
+            "grap: answer.yaml",
+            "lyceum.yaml:2:12: compose.answer.grap: unknown key `grap`\n  hint: did you mean `graph`?",
         ),
         (
             "overlap: 20",
             "overlap: 200",
-            "lyceum.yaml:3:50: compose.pages.overlap: 200 characters do not fit twice into 200",
+            "lyceum.yaml:3:49: compose.pages.overlap: 200 characters do not fit twice into 200",
         ),
         (
             "size: 200, overlap: 20",
             "language: englisch",
             "lyceum.yaml:3:39: compose.pages.language: unknown language `englisch`\n  hint: did you mean `english`?",
         ),
-        ("input | upper", "input |", "lyceum.yaml:4:25: compose.shout.chain.expr: expression `input |`:"),
+        ("input | upper", "input |", "lyceum.yaml:4:26: compose.shout.chain.expr: expression `input |`:"),
     ] {
         std::fs::write(dir.path().join("lyceum.yaml"), PROJECT.replacen(from, to, 1)).unwrap();
         let out = lyceum(dir.path(), &check).output().unwrap();
@@ -283,4 +284,28 @@ fn questions_are_listed_approved_and_denied() {
     assert_eq!(reply(&["approvals", "approve", "one"]), json!("Tea is served at five."));
     assert_eq!(reply(&["approvals", "approve", "--answer", "\"yes, do\""]), json!("Tea is served at five."));
     assert_eq!(answered(dir.path(), &["approvals", "list"]), json!({"waiting": []}));
+}
+
+#[test]
+fn a_chain_of_the_project_is_a_tool_of_its_graphs() {
+    let dir = project();
+    let graph = "\
+state: {word: text, loud: text}
+input: [word]
+nodes:
+  say: {tool: call, arguments: {text: \"{{ word }}!\"}, save: loud}
+edges: [START -> say -> END]
+";
+    std::fs::write(dir.path().join("say.yaml"), graph).unwrap();
+    let with = PROJECT.to_string() + "  call: {chain: [{expr: text | upper}]}\n";
+    std::fs::write(dir.path().join("lyceum.yaml"), with).unwrap();
+    let word = json!({"word": "tea"}).to_string();
+    let done = answered(dir.path(), &["graph", "run", "say.yaml", "--input", &word]);
+    assert_eq!(done["output"]["loud"], json!("TEA!"));
+    let runs = answered(dir.path(), &["traces", "--all", "--kind", "tool"]);
+    assert_eq!(runs["runs"][0]["name"], json!("call"));
+
+    std::fs::write(dir.path().join("say.yaml"), graph.replace("tool: call", "tool: cal")).unwrap();
+    let says = "say.yaml:4:15: nodes.say.tool: no tool is called `cal`\n  hint: did you mean `call`?\n  hint: there are shout, call";
+    refused(dir.path(), &["graph", "check", "say.yaml"], 2, says);
 }

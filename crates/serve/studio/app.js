@@ -130,7 +130,8 @@ async function signOut() {
   life?.abort();
   everything.abort();
   await post("/studio/api/logout").catch(() => {});
-  location.hash = "#/";
+  // Without a change of the hash that the old page would follow.
+  history.replaceState(null, "", "#/");
   location.reload();
 }
 

@@ -156,10 +156,10 @@ impl Run {
             ..RunOptions::default()
         };
         let begin = self.begin(&opened, &graph, &options, (input, resume)).await?;
-        let traces = match &opened.project {
-            Some(project) => Some(open_traces(&trace_database(&project.dir), project.trace.clone())?.0),
-            None => None,
-        };
+        let traces = opened.project.as_ref().and_then(|project| {
+            let opened = open_traces(&trace_database(&project.dir), project.trace.clone(), ui);
+            opened.map(|(traces, _)| traces)
+        });
         let cx = match &traces {
             Some(traces) => cx.clone().with_tracer(traces.clone()),
             None => cx.clone(),

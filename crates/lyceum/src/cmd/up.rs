@@ -80,8 +80,12 @@ impl Up {
         cx: Context,
     ) -> Result<bool> {
         let home = self.home.open()?;
-        let (traces, reader) = open_traces(&trace_database(&project.dir), project.trace.clone())?;
-        let cx = cx.with_tracer(traces.clone());
+        let traces = open_traces(&trace_database(&project.dir), project.trace.clone(), ui);
+        let cx = match &traces {
+            Some((traces, _)) => cx.with_tracer(traces.clone()),
+            None => cx,
+        };
+        let reader = traces.as_ref().map(|(_, reader)| reader.clone());
         let board = Arc::new(Board::default());
         let door = match self.once {
             true => None,
@@ -93,7 +97,9 @@ impl Up {
         let output = done.as_ref().map(summary).unwrap_or_default().into();
         span.finish(done.as_ref().map(|_| &output), Map::new);
         // Whoever reads the traces next finds the whole of it.
-        traces.flush();
+        traces.inspect(|(traces, _)| {
+            traces.flush();
+        });
         let mut outcome = done.inspect_err(|e| board.fails(&e.to_string()))?;
         outcome.gates.iter().for_each(|g| ui.note(&gate_line(g)));
         served(project, workspace).write(&project.dir)?;
@@ -117,15 +123,18 @@ impl Up {
         &self,
         project: &Project,
         home: &Home,
-        (board, reader): (&Arc<Board>, Arc<TraceReader>),
+        (board, reader): (&Arc<Board>, Option<Arc<TraceReader>>),
         ui: &Ui,
         cx: &Context,
     ) -> Result<Door> {
         let listen = self.listen.as_deref().unwrap_or(&project.serve.listen);
         let server = Server::new(Limits::default())
             .tracer(cx.tracer().clone())
-            .traces(reader)
             .keys(Arc::new(Db::open(home.database())?));
+        let server = match reader {
+            Some(reader) => server.traces(reader),
+            None => server,
+        };
         let (live, name, board) = (server.live(), project.name.clone(), board.clone());
         live.project(move || board.json(&name));
         let bound = server.bind(listen).await?;

@@ -3,7 +3,7 @@
 use crate::compose::ComposeKind;
 use crate::project::{LearnKind, Project};
 use async_trait::async_trait;
-use lyceum_compose::file::{ModelOptions, PartKind, Parts};
+use lyceum_compose::file::{ModelOptions, PartKind, Parts, missing};
 use lyceum_core::{Context, Error, Result, Runnable, Sampling, Signature, Value};
 use std::sync::Arc;
 
@@ -27,7 +27,11 @@ pub(super) fn names(project: &Project, kind: PartKind) -> Vec<String> {
                 project.compose.iter().filter(|i| matches!(i.kind, ComposeKind::Documents { .. }));
             documents.map(|i| i.name.clone()).collect()
         }
-        PartKind::Tool => Vec::new(),
+        // What a graph calls with arguments: the project's chains. Chains themselves call none, so that none calls itself.
+        PartKind::Tool => {
+            let chains = project.compose.iter().filter(|i| matches!(i.kind, ComposeKind::Chain(_)));
+            chains.map(|i| i.name.clone()).collect()
+        }
     }
 }
 
@@ -47,6 +51,31 @@ pub(super) fn sampling(options: &ModelOptions) -> Result<Sampling> {
 
 /// Names alone, for checks: nothing that it hands in can be run.
 pub(super) struct Named<'p>(pub(super) &'p Project);
+
+/// The parts of chains: all but tools.
+pub(super) struct Toolless<'p>(pub(super) &'p dyn Parts);
+
+impl Parts for Toolless<'_> {
+    fn names(&self, kind: PartKind) -> Vec<String> {
+        if kind == PartKind::Tool { Vec::new() } else { self.0.names(kind) }
+    }
+
+    fn model(&self, name: &str, options: &ModelOptions) -> Result<Arc<dyn Runnable>> {
+        self.0.model(name, options)
+    }
+
+    fn predictor(&self, name: &str) -> Result<Arc<dyn Runnable>> {
+        self.0.predictor(name)
+    }
+
+    fn retriever(&self, name: &str, k: usize) -> Result<Arc<dyn Runnable>> {
+        self.0.retriever(name, k)
+    }
+
+    fn tool(&self, name: &str) -> Result<Arc<dyn Runnable>> {
+        Err(missing(PartKind::Tool, name))
+    }
+}
 
 struct Name(String);
 

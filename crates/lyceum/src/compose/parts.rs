@@ -1,10 +1,10 @@
 //! What graphs name, opened when it is first run: engines with their adapters, models of tables, documents.
 
-use super::names::{BASE, names, sampling};
+use super::names::{BASE, Toolless, names, sampling};
 use crate::compose::ComposeKind;
 use crate::project::{Engines, LearnKind, Project, Workspace, table_model};
 use async_trait::async_trait;
-use lyceum_compose::file::{ModelOptions, PartKind, Parts, missing};
+use lyceum_compose::file::{self, ModelOptions, PartKind, Parts, missing};
 use lyceum_compose::retrieve::{Finder, Retriever};
 use lyceum_core::{
     ChatModel, Context, Error, Result, RunKind, Runnable, Sampling, Schema, Signature, Traced, Value,
@@ -65,7 +65,47 @@ impl Parts for ProjectParts {
     }
 
     fn tool(&self, name: &str) -> Result<Arc<dyn Runnable>> {
-        Err(missing(PartKind::Tool, name))
+        let item = self.project(PartKind::Tool, name)?.compose.iter().find(|i| i.name == name);
+        let Some(ComposeKind::Chain(node)) = item.map(|i| &i.kind) else {
+            return Err(missing(PartKind::Tool, name));
+        };
+        let steps = file::chain(node, &format!("compose.{name}.chain"), &Toolless(self))?;
+        Ok(Arc::new(Traced::new(RunKind::Tool, Arc::new(Titled::new(name, steps)))))
+    }
+}
+
+/// A runnable under the name that it has in the project.
+struct Titled {
+    name: String,
+    inner: Arc<dyn Runnable>,
+}
+
+impl Titled {
+    fn new(name: &str, inner: Arc<dyn Runnable>) -> Self {
+        Self { name: name.to_string(), inner }
+    }
+}
+
+#[async_trait]
+impl Runnable for Titled {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> Signature {
+        self.inner.signature()
+    }
+
+    async fn invoke(&self, input: Value, cx: &Context) -> Result<Value> {
+        self.inner.invoke(input, cx).await
+    }
+
+    fn transform<'a>(&'a self, input: ValueStream<'a>, cx: &'a Context) -> ValueStream<'a> {
+        self.inner.transform(input, cx)
+    }
+
+    async fn batch(&self, inputs: Vec<Value>, cx: &Context) -> Vec<Result<Value>> {
+        self.inner.batch(inputs, cx).await
     }
 }
 

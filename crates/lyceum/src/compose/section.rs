@@ -1,6 +1,6 @@
 //! `compose` of the project file: graphs, chains, documents, checked with line and column.
 
-use super::names::Named;
+use super::names::{Named, Toolless};
 use crate::project::Project;
 use lyceum_compose::file::{self, GraphFile};
 use lyceum_compose::retrieve::{Cut, LANGUAGES, Options};
@@ -123,7 +123,7 @@ pub(crate) fn check(project: &Project) -> Result<()> {
                 }
                 GraphFile::read(&path, &parts)?;
             }
-            ComposeKind::Chain(node) => drop(file::chain(node, &format!("{key}.chain"), &parts)?),
+            ComposeKind::Chain(node) => drop(file::chain(node, &format!("{key}.chain"), &Toolless(&parts))?),
             ComposeKind::Documents { folder, .. } => {
                 let folder = project.path(folder);
                 if !folder.is_dir() {

@@ -1,5 +1,6 @@
 //! What a project composes, as it is served: chains and graphs at `/chains`, graphs with their threads at `/agents`.
 
+use super::names::Toolless;
 use super::{ComposeKind, ProjectParts};
 use crate::project::{Engines, LearnKind, Project, Workspace};
 use lyceum_compose::draw::{Drawing, Sizes};
@@ -40,7 +41,7 @@ pub(crate) fn serve(
         match &item.kind {
             ComposeKind::Chain(node) => {
                 let key = format!("compose.{}.chain", item.name);
-                live.chain(item.name.clone(), file::chain(node, &key, &parts)?);
+                live.chain(item.name.clone(), file::chain(node, &key, &Toolless(&parts))?);
             }
             ComposeKind::Documents { .. } => {
                 live.chain(item.name.clone(), parts.retriever(&item.name, FOUND)?);

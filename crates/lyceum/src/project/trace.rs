@@ -1,6 +1,7 @@
 //! What a project keeps of its runs (`trace:` in its file), and where.
 
 use super::file::FILE;
+use crate::ui::Ui;
 use lyceum_core::{Error, Result};
 use lyceum_data::yaml::{self, Node, Section, Yaml};
 use lyceum_store::db::{TraceContent, TraceReader, TraceSettings, Traces};
@@ -23,10 +24,16 @@ pub(crate) fn of_folder(project: &Path) -> Result<TraceSettings> {
     yaml::parse(&text).and_then(|root| settings(root.get("trace"))).map_err(|e| e.in_file(&file))
 }
 
-/// Where runs are recorded, and who reads them there.
-pub(crate) fn open(database: &Path, settings: TraceSettings) -> Result<(Arc<Traces>, Arc<TraceReader>)> {
-    let traces = Traces::open(database, settings)?;
-    Ok((Arc::new(traces), Arc::new(TraceReader::open(database)?)))
+/// Where runs are recorded, and who reads them there. A place that cannot be had is told and does without: what is not
+/// recorded is done all the same.
+pub(crate) fn open(
+    database: &Path,
+    settings: TraceSettings,
+    ui: &Ui,
+) -> Option<(Arc<Traces>, Arc<TraceReader>)> {
+    let opened = Traces::open(database, settings).and_then(|t| Ok((t, TraceReader::open(database)?)));
+    let told = opened.inspect_err(|e| ui.note(&format!("runs are not recorded: {e}")));
+    told.ok().map(|(traces, reader)| (Arc::new(traces), Arc::new(reader)))
 }
 
 /// The section's settings.

@@ -107,8 +107,11 @@ impl Serve {
         let models: Vec<(String, PathBuf)> =
             served.models.iter().map(|m| Ok((served_name(m), home.resolve(m)?))).collect::<Result<_>>()?;
         // The port comes before the models: whoever cannot have it need not wait until they are loaded.
-        let (traces, reader) = self.traces(&home)?;
-        let server = self.server(&home)?.tracer(traces.clone()).traces(reader);
+        let traces = self.traces(&home, ui)?;
+        let server = match &traces {
+            Some((traces, reader)) => self.server(&home)?.tracer(traces.clone()).traces(reader.clone()),
+            None => self.server(&home)?,
+        };
         let bound = server.bind(&self.address()).await?;
         let mut engines = Engines::new(&home);
         let (bound, ready) = load(bound, &models, served, &mut engines, ui).await?;
@@ -118,16 +121,18 @@ impl Serve {
         }
         ui.result(&ready, show)?;
         let done = serve_until_told(bound, ui).await;
-        traces.flush();
+        traces.inspect(|(traces, _)| {
+            traces.flush();
+        });
         done
     }
 
     /// Where runs are recorded: the project's database, else the user's.
-    fn traces(&self, home: &Home) -> Result<(Arc<Traces>, Arc<TraceReader>)> {
-        match &self.project {
-            Some(folder) => open_traces(&trace_database(folder), trace_settings(folder)?),
-            None => open_traces(&home.database(), TraceSettings::default()),
-        }
+    fn traces(&self, home: &Home, ui: &Ui) -> Result<Option<(Arc<Traces>, Arc<TraceReader>)>> {
+        Ok(match &self.project {
+            Some(folder) => open_traces(&trace_database(folder), trace_settings(folder)?, ui),
+            None => open_traces(&home.database(), TraceSettings::default(), ui),
+        })
     }
 
     /// Limits, keys and names, before anything is served.
