@@ -141,6 +141,12 @@ impl Run {
             check_thread(id)?;
         }
         let opened = self.which.open()?;
+        // A refused input leaves nothing behind, not even a database.
+        if input.is_some() || self.thread.is_none() {
+            let input = Value::from_json(input.clone().unwrap_or_else(|| json!({})));
+            let given = opened.graph.check_input(&input);
+            given.map_err(|e| if self.input.is_none() { e.hint("--input JSON gives it") } else { e })?;
+        }
         // Outside a project a run leaves nothing behind, unless its thread has a name.
         let kept = opened.project.is_some() || self.thread.is_some();
         let thread = kept.then(|| self.thread.clone().unwrap_or_else(new_thread));
@@ -230,11 +236,7 @@ impl Run {
             return Ok(Input::Resume(Value::from_json(answer)));
         }
         match (input, stands) {
-            (Some(input), _) => {
-                let input = Value::from_json(input);
-                opened.graph.check_input(&input)?;
-                Ok(Input::Values(input))
-            }
+            (Some(input), _) => Ok(Input::Values(Value::from_json(input))),
             (None, Some(stands)) if stands.next.is_empty() => {
                 let e = Error::invalid(format!("thread `{id}` has ended: there is nothing to go on with"));
                 Err(e.hint("--input begins a new turn"))
@@ -244,11 +246,7 @@ impl Run {
                 let e = Error::not_found(format!("graph `{}` has no thread `{id}`", opened.name));
                 Err(e.hint("--input begins it"))
             }
-            (None, None) => {
-                let input = Value::from_json(json!({}));
-                opened.graph.check_input(&input).map_err(|e| e.hint("--input JSON gives it"))?;
-                Ok(Input::Values(input))
-            }
+            (None, None) => Ok(Input::Values(Value::from_json(json!({})))),
         }
     }
 
