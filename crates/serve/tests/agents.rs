@@ -5,6 +5,7 @@
 mod support;
 
 use lyceum_compose::graph::InMemory;
+use lyceum_core::{ThreadInfo, ThreadStatus, Threads};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use support::{Answer, Running, agents, client, get, post, send, start};
@@ -96,6 +97,21 @@ async fn a_failed_thread_says_why_and_goes_on() {
     assert_eq!((&state["next"], &state["tasks"][0]["error"]), (&json!(["bad"]), &json!("bad input x=1")));
     let on = post(&server, &wait, json!({"assistant_id": "flaky", "input": null})).await.json();
     assert_eq!(on, json!({"x": 2}));
+}
+
+#[tokio::test]
+async fn a_thread_whose_process_has_ended_can_go_on() {
+    let kept = Arc::new(InMemory::new());
+    let mut left = ThreadInfo::new("left", "math");
+    left.status = ThreadStatus::Busy;
+    kept.put_thread(&left).await.unwrap();
+    let server = start(agents::server(kept.clone())).await;
+    let seen = get(&server, "/agents/threads/left").await.json();
+    assert_eq!(seen["status"], "error");
+    assert!(seen["error"]["message"].as_str().unwrap().contains("has ended"));
+    let held = kept.hold("left").unwrap();
+    assert_eq!(get(&server, "/agents/threads/left").await.json()["status"], "busy");
+    drop(held);
 }
 
 #[tokio::test]

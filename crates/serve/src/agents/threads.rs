@@ -55,9 +55,18 @@ pub(super) async fn create(State(app): State<Shared>, request: Request) -> Respo
 }
 
 /// A thread with its state.
-async fn whole(app: &App, info: ThreadInfo) -> Result<Json_> {
+async fn whole(app: &App, mut info: ThreadInfo) -> Result<Json_> {
     let state = match app.models().agents().get(&*info.graph) {
-        Some(agent) => agent.graph.state(&info.thread, None).await?,
+        Some(agent) => {
+            // A run holds its thread from its first note to its last: what is busy and not held was left by a process
+            // that ended.
+            if info.status == ThreadStatus::Busy && list(&agent.graph)?.hold(&info.thread).is_ok() {
+                info.status = ThreadStatus::Error;
+                info.error =
+                    Some("the process that ran it has ended; it goes on from its last superstep".into());
+            }
+            agent.graph.state(&info.thread, None).await?
+        }
         None => None,
     };
     Ok(thread_of(&info, state.as_ref()))
