@@ -3,7 +3,7 @@
 use super::names::Toolless;
 use super::{ComposeKind, ProjectParts};
 use crate::project::{Engines, LearnKind, Project, Workspace};
-use lyceum_compose::draw::{Drawing, Sizes};
+use lyceum_compose::draw::{Bent, Drawing, Sizes};
 use lyceum_compose::file::{self, GraphFile, ModelOptions, Parts};
 use lyceum_core::{Checkpointer, Result, Runnable};
 use lyceum_serve::{Agent, Live, Schemas};
@@ -75,15 +75,16 @@ fn agent(graph: &GraphFile, description: Option<String>, kept: Arc<dyn Checkpoin
     }
 }
 
-/// Nodes and edges by the protocol's names, each node in a grid of boxes of one size.
+/// Nodes and edges by the protocol's names: each node's box and each edge's way in pixels.
 fn drawn(drawing: &Drawing) -> Json {
-    let grid = Sizes { letter: 0.0, padding: 1.0, height: 1.0, beside: 0.0, below: 0.0 };
+    // Boxes have two lines; between rows there is room for a condition's words.
+    let sizes = Sizes { height: 44.0, beside: 40.0, below: 60.0, ..Sizes::default() };
     let id = |name: &str| match name {
         "START" => "__start__".to_string(),
         "END" => "__end__".to_string(),
         name => name.to_string(),
     };
-    let layout = drawing.layout(&grid);
+    let layout = drawing.layout(&sizes);
     let nodes: Vec<Json> = layout
         .nodes
         .iter()
@@ -91,16 +92,17 @@ fn drawn(drawing: &Drawing) -> Json {
             json!({
                 "id": id(&n.node.id), "type": "runnable",
                 "data": { "name": id(&n.node.id), "kind": n.node.kind, "label": n.node.label },
-                "layout": { "x": n.x, "y": n.y },
+                "layout": { "x": n.x, "y": n.y, "width": n.width, "height": n.height },
             })
         })
         .collect();
-    let edges: Vec<Json> = drawing
+    let edges: Vec<Json> = layout
         .edges
         .iter()
-        .map(|e| {
+        .map(|Bent { edge: e, points }| {
             json!({
                 "source": id(&e.from), "target": id(&e.to), "conditional": e.conditional, "data": e.label,
+                "points": points,
             })
         })
         .collect();

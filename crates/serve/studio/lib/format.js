@@ -62,3 +62,6 @@ export function brief(value, most = 140) {
 
 /** `1 request`, `2 requests`. */
 export const many = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
+
+/** A value in a word: a number to six figures. */
+export const figure = (v) => (typeof v === "number" && !Number.isInteger(v) ? String(Number(v.toPrecision(6))) : String(v));

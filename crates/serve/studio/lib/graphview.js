@@ -108,7 +108,8 @@ function line(a, b, edge, exact) {
     const points = edge.points.map(([x, y]) => [x + MARGIN, y + MARGIN / 2]);
     d = through(points);
     const [[x0, y0], [x1, y1]] = points;
-    middle = [(x0 + x1) / 2, (y0 + y1) / 2 + 4];
+    // Nearer to where it leads, so that words of lines from one node keep apart.
+    middle = [x0 + (x1 - x0) * 0.72, y0 + (y1 - y0) * 0.62 + 4];
   } else {
     const [y0, y1] = [a.cy + a.h / 2, b.cy - b.h / 2 - 1];
     const bend = Math.max(18, (y1 - y0) * 0.5);

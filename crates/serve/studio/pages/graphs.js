@@ -2,7 +2,7 @@
 
 import { every } from "../lib/api.js";
 import { empty, fault, h, put, putIfNew, tag } from "../lib/dom.js";
-import { brief, moment, pretty } from "../lib/format.js";
+import { brief, figure, moment, pretty } from "../lib/format.js";
 import { graphView } from "../lib/graphview.js";
 import { form } from "../lib/schema.js";
 import * as agents from "../lib/threads.js";
@@ -202,7 +202,7 @@ function details(value, text) {
   const rest = Object.entries(value).filter(([k, v]) => v !== text && k !== "options");
   if (rest.length === 0) return null;
   if (rest.some(([, v]) => v !== null && typeof v === "object")) return h("pre", { class: "value" }, pretty(Object.fromEntries(rest)));
-  return h("dl", { class: "facts" }, rest.map(([k, v]) => [h("dt", {}, k), h("dd", {}, String(v))]));
+  return h("dl", { class: "facts" }, rest.map(([k, v]) => [h("dt", {}, k), h("dd", { title: typeof v === "number" ? String(v) : null }, figure(v))]));
 }
 
 function failed(page, thread, state) {

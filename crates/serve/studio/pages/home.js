@@ -138,11 +138,20 @@ function drawWaiting(place, threads) {
       return h(
         "a",
         { class: "card ask", href: `#/graphs/${encodeURIComponent(graph)}/${t.thread_id}` },
-        h("span", {}, question === undefined ? "A thread waits" : brief(question?.question ?? question)),
+        h("span", {}, ...inALine(question)),
         h("span", { class: "soft" }, `${graph} · ${moment(t.updated_at)}`),
       );
     }),
   ]);
+}
+
+/** A question in a line: its words, then what it is about. */
+function inALine(question) {
+  if (question === undefined) return ["A thread waits"];
+  const text = question?.question ?? question?.message ?? question?.prompt;
+  if (typeof text !== "string") return [brief(question)];
+  const about = Object.values(question).filter((v) => typeof v === "string" && v !== text);
+  return [brief(text), about.length ? h("span", { class: "preview" }, brief(about[0], 90)) : null];
 }
 
 const STEP = { done: "good", fresh: "good", working: "live", waiting: "", failed: "bad" };

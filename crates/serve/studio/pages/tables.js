@@ -2,7 +2,7 @@
 
 import { json, post } from "../lib/api.js";
 import { empty, fault, h, put } from "../lib/dom.js";
-import { pretty } from "../lib/format.js";
+import { figure, pretty } from "../lib/format.js";
 import { form } from "../lib/schema.js";
 
 export async function show(main, parts, signal, shell) {
@@ -37,9 +37,6 @@ function prediction(value) {
   if (!flat) return h("pre", { class: "value" }, pretty(value));
   return h("table", { class: "plain-table" }, h("tbody", {}, Object.entries(value).map(([k, v]) => h("tr", {}, h("td", { class: "soft" }, k), h("td", { class: "n", title: String(v) }, figure(v))))));
 }
-
-/** Six figures; the whole number is the cell's title. */
-const figure = (v) => (typeof v === "number" && !Number.isInteger(v) ? String(Number(v.toPrecision(6))) : String(v));
 
 function report(overview, name, shell) {
   if (!overview.reports.includes(name) || !shell.can("admin")) return [];
