@@ -1,6 +1,8 @@
 //! The columns that a model was trained on, and how any table is brought to them.
 
+use crate::boosting::Matrix;
 use lyceum_core::{Column, Error, Result, Table};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -52,17 +54,25 @@ impl Features {
     ///
     /// # Errors
     /// A missing column, or one of another kind than in training.
-    pub fn columns(&self, table: &Table) -> Result<Vec<Vec<f64>>> {
+    pub fn columns<'a>(&self, table: &'a Table) -> Result<Vec<Cow<'a, [f64]>>> {
         let one = |(name, levels): (&Arc<str>, &Option<Levels>)| {
             numbers(table.column(name)?, name, levels.as_ref())
         };
         self.names.iter().zip(&self.levels).map(one).collect()
     }
+
+    /// As [`Features::columns`], as one matrix; number columns are borrowed.
+    ///
+    /// # Errors
+    /// As [`Features::columns`].
+    pub fn matrix<'a>(&self, table: &'a Table) -> Result<Matrix<'a>> {
+        self.columns(table).map(Matrix::Columns)
+    }
 }
 
-fn numbers(column: &Column, name: &str, levels: Option<&Levels>) -> Result<Vec<f64>> {
-    Ok(match (column, levels) {
-        (Column::Number(v), _) => v.clone(),
+fn numbers<'a>(column: &'a Column, name: &str, levels: Option<&Levels>) -> Result<Cow<'a, [f64]>> {
+    let own: Vec<f64> = match (column, levels) {
+        (Column::Number(v), _) => return Ok(Cow::Borrowed(v)),
         (Column::Bool(v), None) => v.iter().map(|b| b.map_or(f64::NAN, |b| f64::from(u8::from(b)))).collect(),
         (Column::Category { codes, levels: theirs }, Some(ours)) if theirs == ours => {
             codes.iter().map(|c| if *c == Column::MISSING { f64::NAN } else { f64::from(*c) }).collect()
@@ -80,5 +90,6 @@ fn numbers(column: &Column, name: &str, levels: Option<&Levels>) -> Result<Vec<f
             return Err(Error::invalid("expected numbers or categories, as in training")
                 .at_key(format!("column \"{name}\"")));
         }
-    })
+    };
+    Ok(own.into())
 }

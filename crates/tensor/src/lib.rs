@@ -22,6 +22,7 @@ pub use bytes::SharedBytes;
 pub use dequant::dequantize;
 pub use format::Format;
 pub use gemm::{View, gemm};
+pub use kernels::{Level, level};
 pub use matrix::Matrix;
 pub use pickle::refuse_pickle;
 pub use pool::Pool;

@@ -1,7 +1,7 @@
 //! Metrics that early stopping watches, by LightGBM's names, on raw scores of a validation set.
 
+use super::model::Transform;
 use super::objective::{Kind, Objective};
-use super::transform::Transform;
 use crate::metrics;
 use lyceum_core::{Error, Result};
 

@@ -1,30 +1,25 @@
 //! Gradient-boosted trees, grown leaf by leaf on histograms as LightGBM grows them: its parameter names and defaults,
 //! its binning, its model file. Nothing here knows how a table was read or what a report looks like.
 //!
-//! Kinds of boosting other than `gbdt`, ranking and the rarer objectives are not here; a parameter of theirs is an
-//! error that names it.
+//! Rooms: [`data`] turns numbers into bins, `grow` turns gradients into a tree, `train` is the loop around it,
+//! `model` is what comes out (trees, file, predictions). They meet in [`data::Dataset`], `grow::Grower` and
+//! [`model::Tree`].
 
-mod bins;
-mod categorical;
-mod dataset;
+pub mod data;
 mod grow;
-mod histogram;
+mod matrix;
 mod metric;
-mod model;
-mod model_text;
-mod numeric;
+pub mod model;
 mod objective;
 mod params;
 mod settings;
 mod train;
-mod transform;
-mod tree;
-mod tree_text;
 
-pub use bins::{BinMapper, BinRule, MissingKind};
-pub use model::Booster;
+pub use data::{BinMapper, BinRule, MissingKind};
+pub use matrix::{Csr, Matrix};
+pub use model::{Booster, Transform, Tree};
 pub use objective::Objective;
-pub use params::{BoostingParams, CategoryParams, SampleParams, StopParams, TreeParams};
+pub use params::{
+    BoostingParams, CategoryParams, GrowPolicy, MonotoneMethod, SampleParams, StopParams, TreeParams,
+};
 pub use train::{GradientBoosting, Trained};
-pub use transform::Transform;
-pub use tree::Tree;

@@ -4,6 +4,7 @@
 //! (softmax); gradients are stored as f32, as there.
 #![allow(clippy::indexing_slicing, reason = "indices stay below the lengths that the loops run over")]
 
+use super::model::softmax;
 use lyceum_core::{Error, Result, Target, nearest};
 
 /// Kinds of objective that can be learned.
@@ -236,17 +237,6 @@ impl Objective {
             }
         }
     }
-}
-
-/// Raw scores to probabilities, in place, the maximum subtracted first.
-pub(super) fn softmax(v: &mut [f64]) {
-    let max = v.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut sum = 0.0;
-    for x in v.iter_mut() {
-        *x = (*x - max).exp();
-        sum += *x;
-    }
-    v.iter_mut().for_each(|x| *x /= sum);
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! Kernels: what costs the time, each with a scalar definition and a faster twin chosen at run time.
-//! `LYCEUM_CPU=scalar` (or `avx2`) forces a level; a level that the processor lacks is never taken.
+//! `LYCEUM_CPU=scalar` (or `avx2`, `avx512`) forces a level; a level that the processor lacks is never taken.
 
 mod activations;
 mod attention;
@@ -33,6 +33,8 @@ pub enum Level {
     Scalar,
     /// AVX2, FMA and F16C.
     Avx2,
+    /// AVX2 and AVX-512 with F, BW, CD, DQ and VL.
+    Avx512,
 }
 
 /// The level in use, decided once.
@@ -40,7 +42,12 @@ pub fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(|| {
         let forced = std::env::var("LYCEUM_CPU").ok();
-        if forced.as_deref() == Some("scalar") { Level::Scalar } else { best() }
+        let most = match forced.as_deref() {
+            Some("scalar") => Level::Scalar,
+            Some("avx2") => Level::Avx2,
+            _ => Level::Avx512,
+        };
+        best().min(most)
     })
 }
 
@@ -49,7 +56,16 @@ fn best() -> Level {
     let has = is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("f16c");
-    if has { Level::Avx2 } else { Level::Scalar }
+    let wide = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512cd")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl");
+    match (has, wide) {
+        (true, true) => Level::Avx512,
+        (true, false) => Level::Avx2,
+        _ => Level::Scalar,
+    }
 }
 
 #[cfg(not(target_arch = "x86_64"))]

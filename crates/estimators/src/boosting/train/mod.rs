@@ -1,15 +1,12 @@
 //! The loop: gradients, a tree, new scores, until enough or no better.
 #![allow(clippy::indexing_slicing, reason = "rows and trees stay below the lengths made here")]
 
-use super::bins::BinMapper;
-use super::dataset::Layout;
-use super::grow::{Grower, Rows};
+use super::data::{BinMapper, Dataset};
+use super::grow::{Draw, Grower};
 use super::metric::Metric;
-use super::model::Booster;
+use super::model::{Booster, Transform, Tree};
 use super::objective::{Kind, Objective};
 use super::params::BoostingParams;
-use super::transform::Transform;
-use super::tree::Tree;
 use crate::features::Features;
 use lyceum_core::{Error, Estimator, FitContext, Model, Params, Result, Table, Target, TrainingSet};
 use lyceum_data::Random;
@@ -66,19 +63,17 @@ impl GradientBoosting {
             return Err(Error::unsupported("ranking groups and continued training are not supported yet"));
         }
         let features = Features::of(&data.x)?;
-        let columns = features.columns(&data.x)?;
         let pool = Pool::new(cx.threads);
-        let layout =
-            Layout::fit(&columns, &features, &self.params.bins, self.params.tree.min_data_in_leaf, &pool);
+        let rows = features.matrix(&data.x)?;
+        let own =
+            Dataset::fit(&rows, &features, &self.params.bins, self.params.tree.min_data_in_leaf, &pool)?;
         let metric = Metric::new(&self.params.stop.metric, &self.params.objective)?;
         let weight = self.params.objective.weights(&y, data.weight.as_deref());
-        let valid = self.valid(&data.valid, &features, &layout, &pool)?;
-        let bins = layout.bin(&columns, &pool);
-        let run =
-            Run { params: &self.params, layout: &layout, pool: &pool, bins, y, weight, valid, metric, cx };
+        let valid = self.valid(&data.valid, &features, &own, &pool)?;
+        let run = Run { params: &self.params, data: &own, pool: &pool, y, weight, valid, metric, cx };
         let (trees, training, validation) = run.iterate(data.init_score.as_deref())?;
         let metric = run.metric.name;
-        Ok(Trained { model: self.assemble(features, &layout, trees), metric, training, validation })
+        Ok(Trained { model: self.assemble(features, &own, trees), metric, training, validation })
     }
 
     fn labels(&self, y: &Target) -> Result<Vec<f64>> {
@@ -108,14 +103,14 @@ impl GradientBoosting {
         &self,
         sets: &[(std::sync::Arc<Table>, Target)],
         features: &Features,
-        layout: &Layout,
+        own: &Dataset,
         pool: &Pool,
     ) -> Result<Option<Valid>> {
         let Some((x, y)) = sets.first().filter(|(x, _)| x.rows() > 0) else { return Ok(None) };
-        Ok(Some(Valid { bins: layout.bin(&features.columns(x)?, pool), y: self.labels(y)? }))
+        Ok(Some(Valid { data: own.like(&features.matrix(x)?, pool)?, y: self.labels(y)? }))
     }
 
-    fn assemble(&self, features: Features, layout: &Layout, trees: Vec<Tree>) -> Booster {
+    fn assemble(&self, features: Features, own: &Dataset, trees: Vec<Tree>) -> Booster {
         let text =
             |v: &lyceum_core::Value| v.as_str().map_or_else(|| v.to_json().to_string(), str::to_string);
         let mut parameters: Vec<(String, String)> =
@@ -131,7 +126,7 @@ impl GradientBoosting {
                 Kind::Binary => Transform::Sigmoid(self.params.objective.sigmoid),
                 Kind::Multiclass => Transform::Softmax,
             },
-            infos: layout.infos.iter().map(info).collect(),
+            infos: own.layout.infos.iter().map(info).collect(),
             features,
             trees,
             objective,
@@ -164,15 +159,14 @@ impl Estimator for GradientBoosting {
 }
 
 struct Valid {
-    bins: Vec<Vec<u8>>,
+    data: Dataset,
     y: Vec<f64>,
 }
 
 struct Run<'a> {
     params: &'a BoostingParams,
-    layout: &'a Layout,
+    data: &'a Dataset,
     pool: &'a Pool,
-    bins: Vec<Vec<u8>>,
     y: Vec<f64>,
     weight: Option<Vec<f32>>,
     valid: Option<Valid>,
@@ -208,6 +202,7 @@ impl Run<'_> {
         let mut gradients = vec![(0.0f32, 0.0f32); rows * k];
         let (mut trees, mut training, mut validation) = (Vec::new(), Vec::new(), Vec::new());
         let mut sampler = Sampler::new(self.params, self.cx.seed, rows);
+        let mut grower = Grower::new(self.data, self.params, self.pool);
         self.cx.progress.begin("boosting trees", Some(self.params.stop.num_iterations as u64));
         for iteration in 0..self.params.stop.num_iterations {
             self.cx.cx.check()?;
@@ -215,8 +210,9 @@ impl Run<'_> {
             sampler.draw_rows(iteration);
             let mut split_any = false;
             for class in 0..k {
-                let used = sampler.draw_features(self.layout.features.len());
+                let used = sampler.draw_features(self.data.splittable());
                 let mut tree = self.tree(
+                    &mut grower,
                     &sampler,
                     &used,
                     &gradients[class * rows..(class + 1) * rows],
@@ -251,26 +247,21 @@ impl Run<'_> {
 
     fn tree(
         &self,
+        grower: &mut Grower<'_>,
         s: &Sampler,
         used: &[usize],
         gradients: &[(f32, f32)],
         score: &mut [f64],
         valid: &mut [f64],
     ) -> Tree {
-        let grower = Grower { layout: self.layout, params: self.params, pool: self.pool, used, gradients };
-        let mut rows = Rows::new(&self.bins, s.taken.clone());
-        let mut others = vec![Rows::new(&self.bins, s.left_out.clone())];
+        let (g, h): (Vec<f32>, Vec<f32>) = gradients.iter().copied().unzip();
+        let rows = (!s.left_out.is_empty()).then_some(s.taken.as_slice());
+        let draw = Draw { gradients: &g, hessians: &h, rows, features: used, seed: 0 };
+        let mut tree = grower.grow(&draw);
+        tree.shrink(self.params.stop.learning_rate);
+        grower.add(&tree, 1.0, score);
         if let Some(v) = &self.valid {
-            others.push(Rows::new(&v.bins, (0..v.y.len() as u32).collect()));
-        }
-        let tree = grower.grow(&mut rows, &mut others);
-        for (leaf, value) in tree.leaf_value.iter().enumerate() {
-            for row in rows.of(leaf).iter().chain(others[0].of(leaf)) {
-                score[*row as usize] += value;
-            }
-            if let Some(set) = others.get(1) {
-                set.of(leaf).iter().for_each(|row| valid[*row as usize] += value);
-            }
+            v.data.add(&tree, 1.0, valid, self.pool);
         }
         tree
     }

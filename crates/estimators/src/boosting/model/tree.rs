@@ -2,36 +2,36 @@
 //!
 //! Child numbers from 0 up are nodes, below 0 leaves (`!leaf`). Node 0 is the root; a tree of one leaf has no nodes.
 
-use super::bins::{MissingKind, ZERO};
+use crate::boosting::data::{MissingKind, ZERO};
 
 /// Bit of `decision_type`: the split is by a set of categories.
-pub(super) const CATEGORICAL: u8 = 1;
+pub(in crate::boosting) const CATEGORICAL: u8 = 1;
 /// Bit of `decision_type`: missing values go left.
-pub(super) const DEFAULT_LEFT: u8 = 2;
+pub(in crate::boosting) const DEFAULT_LEFT: u8 = 2;
 
 /// A decision tree with a number at each leaf.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tree {
-    pub(super) split_feature: Vec<usize>,
-    pub(super) split_gain: Vec<f32>,
+    pub(in crate::boosting) split_feature: Vec<usize>,
+    pub(in crate::boosting) split_gain: Vec<f32>,
     /// Upper bound of the left side; for categories the index into `cat_boundaries`.
-    pub(super) threshold: Vec<f64>,
-    pub(super) decision_type: Vec<u8>,
-    pub(super) left_child: Vec<i32>,
-    pub(super) right_child: Vec<i32>,
-    pub(super) leaf_value: Vec<f64>,
-    pub(super) leaf_weight: Vec<f64>,
-    pub(super) leaf_count: Vec<usize>,
-    pub(super) internal_value: Vec<f64>,
-    pub(super) internal_weight: Vec<f64>,
-    pub(super) internal_count: Vec<usize>,
-    pub(super) cat_boundaries: Vec<usize>,
-    pub(super) cat_threshold: Vec<u32>,
-    pub(super) shrinkage: f64,
+    pub(in crate::boosting) threshold: Vec<f64>,
+    pub(in crate::boosting) decision_type: Vec<u8>,
+    pub(in crate::boosting) left_child: Vec<i32>,
+    pub(in crate::boosting) right_child: Vec<i32>,
+    pub(in crate::boosting) leaf_value: Vec<f64>,
+    pub(in crate::boosting) leaf_weight: Vec<f64>,
+    pub(in crate::boosting) leaf_count: Vec<usize>,
+    pub(in crate::boosting) internal_value: Vec<f64>,
+    pub(in crate::boosting) internal_weight: Vec<f64>,
+    pub(in crate::boosting) internal_count: Vec<usize>,
+    pub(in crate::boosting) cat_boundaries: Vec<usize>,
+    pub(in crate::boosting) cat_threshold: Vec<u32>,
+    pub(in crate::boosting) shrinkage: f64,
 }
 
 /// The missing type of a decision.
-pub(super) fn missing_of(decision_type: u8) -> MissingKind {
+pub(in crate::boosting) fn missing_of(decision_type: u8) -> MissingKind {
     match (decision_type >> 2) & 3 {
         1 => MissingKind::Zero,
         2 => MissingKind::Nan,
@@ -74,6 +74,11 @@ impl Tree {
 
     fn goes_left(&self, node: usize, row: &[f64]) -> bool {
         let x = self.split_feature.get(node).and_then(|f| row.get(*f)).copied().unwrap_or(f64::NAN);
+        self.goes_left_at(node, x)
+    }
+
+    /// Whether a value of the node's feature goes left.
+    pub(in crate::boosting) fn goes_left_at(&self, node: usize, x: f64) -> bool {
         let threshold = self.threshold.get(node).copied().unwrap_or(f64::NAN);
         let decision = self.decision_type.get(node).copied().unwrap_or(0);
         if decision & CATEGORICAL != 0 {
@@ -100,14 +105,20 @@ impl Tree {
         words.get(category / 32).is_some_and(|w| w >> (category % 32) & 1 == 1)
     }
 
+    /// Multiplies every output.
+    pub(in crate::boosting) fn shrink(&mut self, rate: f64) {
+        self.leaf_value.iter_mut().chain(&mut self.internal_value).for_each(|v| *v *= rate);
+        self.shrinkage *= rate;
+    }
+
     /// Adds a constant to every leaf and node.
-    pub(super) fn add_bias(&mut self, bias: f64) {
+    pub(in crate::boosting) fn add_bias(&mut self, bias: f64) {
         self.leaf_value.iter_mut().chain(&mut self.internal_value).for_each(|v| *v += bias);
         self.shrinkage = 1.0;
     }
 
     /// Adds a set of categories; the answer is its index.
-    pub(super) fn push_set(&mut self, categories: impl Iterator<Item = u32> + Clone) -> usize {
+    pub(in crate::boosting) fn push_set(&mut self, categories: impl Iterator<Item = u32> + Clone) -> usize {
         if self.cat_boundaries.is_empty() {
             self.cat_boundaries.push(0);
         }

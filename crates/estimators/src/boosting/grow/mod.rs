@@ -4,32 +4,34 @@
 //! All work on a feature (adding up, subtracting, searching) is one task, so that threads never share a sum.
 #![allow(clippy::indexing_slicing, reason = "leaf, feature and row numbers stay below the lengths made here")]
 
-use super::bins::{BinMapper, MissingKind};
-use super::dataset::Layout;
-use super::histogram::{Cell, build, gather, subtract};
-use super::numeric::{Side, Split, Sums, output};
-use super::params::BoostingParams;
-use super::tree::{CATEGORICAL, DEFAULT_LEFT, Tree};
-use super::{categorical, numeric};
+mod categorical;
+mod histogram;
+mod numeric;
+
+use crate::boosting::data::{BinMapper, Dataset, Layout, MissingKind};
+use crate::boosting::model::{CATEGORICAL, DEFAULT_LEFT, Tree};
+use crate::boosting::params::BoostingParams;
+use histogram::{Cell, build, gather, subtract};
 use lyceum_tensor::Pool;
+use numeric::{Side, Split, Sums, output};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// Rows in the order of the leaves that they are in.
-pub(super) struct Rows<'a> {
+struct Rows<'a> {
     bins: &'a [Vec<u8>],
     order: Vec<u32>,
     leaves: Vec<Range<usize>>,
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(bins: &'a [Vec<u8>], order: Vec<u32>) -> Self {
+    fn new(bins: &'a [Vec<u8>], order: Vec<u32>) -> Self {
         let all = 0..order.len();
         Self { bins, order, leaves: vec![all] }
     }
 
     /// The rows of a leaf.
-    pub(super) fn of(&self, leaf: usize) -> &[u32] {
+    fn of(&self, leaf: usize) -> &[u32] {
         &self.order[self.leaves[leaf].clone()]
     }
 
@@ -66,21 +68,78 @@ struct Leaf {
     best: Option<Split>,
 }
 
-/// What a tree is grown from.
-pub(super) struct Grower<'a> {
-    pub(super) layout: &'a Layout,
-    pub(super) params: &'a BoostingParams,
-    pub(super) pool: &'a Pool,
-    /// Indices of the features that this tree may use.
-    pub(super) used: &'a [usize],
-    pub(super) gradients: &'a [(f32, f32)],
+/// What one tree is grown from.
+pub(super) struct Draw<'a> {
+    /// One gradient a row of the data set.
+    pub(super) gradients: &'a [f32],
+    /// One hessian a row of the data set.
+    pub(super) hessians: &'a [f32],
+    /// The rows that the tree sees, ascending; absent is all.
+    pub(super) rows: Option<&'a [u32]>,
+    /// The features that it may split on, by their number in the layout, ascending.
+    pub(super) features: &'a [usize],
+    /// Fixes what is drawn while it grows (features of a node, thresholds of extra trees).
+    #[allow(dead_code, reason = "read by splits that draw")]
+    pub(super) seed: u64,
 }
 
-impl Grower<'_> {
-    /// Grows a tree on `rows`; `others` are divided along (rows left out of the sample, validation rows). The tree's
-    /// outputs have the learning rate in them.
-    pub(super) fn grow(&self, rows: &mut Rows<'_>, others: &mut [Rows<'_>]) -> Tree {
-        let mut tree = Tree { shrinkage: self.params.stop.learning_rate, ..Tree::default() };
+/// Grows trees on one data set; keeps its buffers from tree to tree.
+pub(super) struct Grower<'a> {
+    data: &'a Dataset,
+    params: &'a BoostingParams,
+    pool: &'a Pool,
+    rows: Rows<'a>,
+}
+
+/// One tree under way.
+struct Growing<'a> {
+    layout: &'a Layout,
+    params: &'a BoostingParams,
+    pool: &'a Pool,
+    used: &'a [usize],
+    gradients: &'a [f32],
+    hessians: &'a [f32],
+}
+
+impl<'a> Grower<'a> {
+    pub(super) fn new(data: &'a Dataset, params: &'a BoostingParams, pool: &'a Pool) -> Self {
+        Self { data, params, pool, rows: Rows::new(&data.bins, Vec::new()) }
+    }
+
+    /// Grows a tree. Its outputs are the leaves' optima, without a learning rate (`shrinkage` is 1).
+    pub(super) fn grow(&mut self, draw: &Draw<'_>) -> Tree {
+        let order = match draw.rows {
+            Some(rows) => rows.to_vec(),
+            None => (0..self.data.rows as u32).collect(),
+        };
+        self.rows = Rows::new(&self.data.bins, order);
+        let growing = Growing {
+            layout: &self.data.layout,
+            params: self.params,
+            pool: self.pool,
+            used: draw.features,
+            gradients: draw.gradients,
+            hessians: draw.hessians,
+        };
+        growing.grow(&mut self.rows)
+    }
+
+    /// The rows of the last tree's draw that are in a leaf.
+    #[allow(dead_code, reason = "read by objectives that renew outputs")]
+    pub(super) fn leaf_rows(&self, leaf: usize) -> &[u32] {
+        self.rows.of(leaf)
+    }
+
+    /// Adds `factor` times the last tree's outputs (as `tree` has them now) to the scores of all rows of the data set,
+    /// drawn or not.
+    pub(super) fn add(&self, tree: &Tree, factor: f64, score: &mut [f64]) {
+        self.data.add(tree, factor, score, self.pool);
+    }
+}
+
+impl Growing<'_> {
+    fn grow(&self, rows: &mut Rows<'_>) -> Tree {
+        let mut tree = Tree { shrinkage: 1.0, ..Tree::default() };
         let mut leaves = vec![self.root(rows)];
         let mut scratch = Vec::new();
         while leaves.len() < self.params.tree.num_leaves {
@@ -89,7 +148,6 @@ impl Grower<'_> {
             let Some((leaf, split)) = next.and_then(|n| leaves[n].best.take().map(|s| (n, s))) else { break };
             let left = self.left_bins(&split);
             rows.divide(leaf, split.feature, &left, &mut scratch);
-            others.iter_mut().for_each(|set| set.divide(leaf, split.feature, &left, &mut scratch));
             self.record(&mut tree, &mut leaves, leaf, &split, rows);
             self.search_children(&mut leaves, leaf, rows);
         }
@@ -98,7 +156,7 @@ impl Grower<'_> {
 
     fn root(&self, rows: &Rows<'_>) -> Leaf {
         let mut gathered = Vec::new();
-        gather(rows.of(0), self.gradients, &mut gathered);
+        gather(rows.of(0), self.gradients, self.hessians, &mut gathered);
         let (g, h) = gathered.iter().fold((0.0, 0.0), |s, (g, h)| (s.0 + f64::from(*g), s.1 + f64::from(*h)));
         let sums = Sums { gradient: g, hessian: h, rows: gathered.len() };
         let mut hist = vec![[0.0; 2]; self.layout.width];
@@ -198,8 +256,7 @@ impl Grower<'_> {
         tree.decision_type.push(decision);
         tree.left_child.push(!(leaf as i32));
         tree.right_child.push(!(leaves.len() as i32));
-        let rate = self.params.stop.learning_rate;
-        tree.internal_value.push(rate * output(old.sums.gradient, old.sums.hessian, l1, l2));
+        tree.internal_value.push(output(old.sums.gradient, old.sums.hessian, l1, l2));
         tree.internal_weight.push(old.sums.hessian);
         tree.internal_count.push(old.sums.rows);
         if let Some((above, is_left)) = old.parent {
@@ -238,7 +295,7 @@ impl Grower<'_> {
         let (small_sums, big_sums) = (leaves[small_leaf].sums, leaves[big_leaf].sums);
         let depth = leaves[left].depth;
         let mut gathered = Vec::new();
-        gather(rows.of(small_leaf), self.gradients, &mut gathered);
+        gather(rows.of(small_leaf), self.gradients, self.hessians, &mut gathered);
         let mut small = vec![[0.0; 2]; self.layout.width];
         let found = self.each_feature(&mut [&mut small, &mut big], |feature, cells| {
             let [small, big] = cells else { return [None, None] };
@@ -252,14 +309,14 @@ impl Grower<'_> {
     }
 
     fn finish(&self, mut tree: Tree, leaves: &[Leaf], rows: &Rows<'_>) -> Tree {
-        let (l1, rate) = (self.params.tree.lambda_l1, self.params.stop.learning_rate);
+        let l1 = self.params.tree.lambda_l1;
         for (i, leaf) in leaves.iter().enumerate() {
             let value = if leaves.len() == 1 {
                 0.0
             } else {
                 output(leaf.sums.gradient, leaf.sums.hessian, l1, leaf.l2)
             };
-            tree.leaf_value.push(rate * value);
+            tree.leaf_value.push(value);
             tree.leaf_weight.push(leaf.sums.hessian);
             tree.leaf_count.push(rows.of(i).len());
         }

@@ -12,9 +12,9 @@
 pub(super) type Cell = [f64; 2];
 
 /// Gradients and hessians of some rows, in their order.
-pub(super) fn gather(rows: &[u32], gradients: &[(f32, f32)], out: &mut Vec<(f32, f32)>) {
+pub(super) fn gather(rows: &[u32], gradients: &[f32], hessians: &[f32], out: &mut Vec<(f32, f32)>) {
     out.clear();
-    out.extend(rows.iter().map(|r| gradients[*r as usize]));
+    out.extend(rows.iter().map(|r| (gradients[*r as usize], hessians[*r as usize])));
 }
 
 /// The histogram of one feature over some rows.
@@ -42,10 +42,11 @@ mod tests {
     #[test]
     fn the_rest_is_the_other_child() {
         let bins = [0, 1, 1, 2, 0];
-        let gradients: Vec<(f32, f32)> = (0..5).map(|i| (i as f32, 1.0)).collect();
+        let gradients: Vec<f32> = (0..5).map(|i| i as f32).collect();
+        let hessians = [1.0; 5];
         let hist = |rows: &[u32]| {
             let (mut gathered, mut out) = (Vec::new(), vec![[0.0; 2]; 3]);
-            gather(rows, &gradients, &mut gathered);
+            gather(rows, &gradients, &hessians, &mut gathered);
             build(&bins, rows, &gathered, &mut out);
             out
         };

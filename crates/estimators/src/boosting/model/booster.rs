@@ -24,9 +24,9 @@ pub struct Booster {
     /// Whether the sums are divided by the number of iterations (random forests).
     pub average_output: bool,
     /// `feature_infos` of the model file, one a feature.
-    pub(super) infos: Vec<String>,
+    pub(in crate::boosting) infos: Vec<String>,
     /// Name and value of every parameter.
-    pub(super) parameters: Vec<(String, String)>,
+    pub(in crate::boosting) parameters: Vec<(String, String)>,
 }
 
 /// The file of a saved model within its folder.
@@ -157,6 +157,6 @@ impl RowPredictor for Row<'_> {
 }
 
 /// Names without blanks, as the model file wants them.
-pub(super) fn file_name_of(name: &Arc<str>) -> String {
+pub(in crate::boosting) fn file_name_of(name: &Arc<str>) -> String {
     name.split_whitespace().collect::<Vec<_>>().join("_")
 }

@@ -4,9 +4,9 @@
 //! a bin's rows from the share of hessians.
 #![allow(clippy::indexing_slicing, reason = "bins stay below the histogram's length")]
 
-use super::bins::{BinMapper, MissingKind, ZERO};
 use super::histogram::Cell;
-use super::params::TreeParams;
+use crate::boosting::data::{BinMapper, MissingKind, ZERO};
+use crate::boosting::params::TreeParams;
 
 /// Keeps sums of hessians from being 0.
 pub(super) const EPSILON: f64 = 1e-15;

@@ -4,31 +4,32 @@
 //! of a leaf's rows. Features that cannot be split are left out.
 #![allow(clippy::indexing_slicing, reason = "indices stay below the lengths that the loops run over")]
 
-use super::bins::{BinMapper, BinRule};
+use super::bins::{BinMapper, BinRule, MissingKind};
+use crate::boosting::model::{DEFAULT_LEFT, Tree};
 use crate::features::Features;
 use lyceum_data::Random;
 use lyceum_tensor::Pool;
 use std::sync::Mutex;
 
 /// One feature that can be split.
-pub(super) struct BinnedFeature {
+pub(in crate::boosting) struct BinnedFeature {
     /// Its place among all features.
-    pub(super) index: usize,
-    pub(super) mapper: BinMapper,
+    pub(in crate::boosting) index: usize,
+    pub(in crate::boosting) mapper: BinMapper,
 }
 
 /// What the bins of the features are.
-pub(super) struct Layout {
-    pub(super) features: Vec<BinnedFeature>,
+pub(in crate::boosting) struct Layout {
+    pub(in crate::boosting) features: Vec<BinnedFeature>,
     /// Bins of a histogram.
-    pub(super) width: usize,
+    pub(in crate::boosting) width: usize,
     /// For `feature_infos` of a model file: the mappers of all features that were split.
-    pub(super) infos: Vec<Option<BinMapper>>,
+    pub(in crate::boosting) infos: Vec<Option<BinMapper>>,
 }
 
 impl Layout {
     /// Learns the bins from training columns.
-    pub(super) fn fit(
+    pub(in crate::boosting) fn fit(
         columns: &[Vec<f64>],
         names: &Features,
         rule: &BinRule,
@@ -64,7 +65,7 @@ impl Layout {
     }
 
     /// The bins of some rows, a column for each feature of the layout.
-    pub(super) fn bin(&self, columns: &[Vec<f64>], pool: &Pool) -> Vec<Vec<u8>> {
+    pub(in crate::boosting) fn bin(&self, columns: &[Vec<f64>], pool: &Pool) -> Vec<Vec<u8>> {
         let out: Vec<Mutex<Vec<u8>>> = self.features.iter().map(|_| Mutex::new(Vec::new())).collect();
         pool.run(self.features.len(), |i| {
             let feature = &self.features[i];
@@ -73,6 +74,61 @@ impl Layout {
         });
         out.into_iter().map(|b| b.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)).collect()
     }
+}
+
+impl Layout {
+    /// A tree's decisions over bins.
+    pub(in crate::boosting) fn walk<'a>(&self, tree: &'a Tree) -> Walk<'a> {
+        let place = |index: usize| self.features.iter().position(|f| f.index == index).unwrap_or_default();
+        let nodes = (0..tree.split_feature.len()).map(|n| {
+            let feature = place(tree.split_feature[n]);
+            let left = self.features.get(feature).map_or([false; 256], |f| left_bins(tree, n, &f.mapper));
+            (feature, left)
+        });
+        Walk { tree, nodes: nodes.collect() }
+    }
+}
+
+/// A tree whose nodes ask for bins: the feature's number and whether each bin goes left.
+pub(in crate::boosting) struct Walk<'a> {
+    tree: &'a Tree,
+    nodes: Vec<(usize, [bool; 256])>,
+}
+
+impl Walk<'_> {
+    /// The leaf of a row whose bins `bin` tells by feature.
+    pub(in crate::boosting) fn leaf(&self, bin: impl Fn(usize) -> Option<u8>) -> usize {
+        let mut node = if self.nodes.is_empty() { -1 } else { 0 };
+        while let Ok(at) = usize::try_from(node) {
+            let (feature, left) = &self.nodes[at];
+            let goes_left = bin(*feature).is_some_and(|b| left[b as usize]);
+            node = if goes_left { self.tree.left_child[at] } else { self.tree.right_child[at] };
+        }
+        (!node) as usize
+    }
+}
+
+fn left_bins(tree: &Tree, node: usize, mapper: &BinMapper) -> [bool; 256] {
+    let mut left = [false; 256];
+    match mapper {
+        BinMapper::Category { categories } => {
+            for (bin, category) in categories.iter().enumerate() {
+                left[bin + 1] = tree.goes_left_at(node, f64::from(*category));
+            }
+        }
+        BinMapper::Number { bounds, missing, .. } => {
+            for (bin, bound) in bounds.iter().enumerate() {
+                left[bin] = *bound <= tree.threshold[node];
+            }
+            let default_left = tree.decision_type[node] & DEFAULT_LEFT != 0;
+            match missing {
+                MissingKind::Nan => left[bounds.len()] = default_left,
+                MissingKind::Zero => left[mapper.bin(0.0)] = default_left,
+                MissingKind::None => {}
+            }
+        }
+    }
+    left
 }
 
 fn map_feature(values: &[f64], category: bool, rule: &BinRule) -> BinMapper {

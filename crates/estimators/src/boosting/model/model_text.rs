@@ -3,7 +3,7 @@
 //! One key of our own, `lyceum_feature_names` (a JSON list), stands in the header when a name holds a blank, which the
 //! format cannot say; other readers skip it and see `_`.
 
-use super::model::{Booster, file_name_of};
+use super::booster::{Booster, file_name_of};
 use super::transform::Transform;
 use super::tree::Tree;
 use crate::features::{Features, Levels};

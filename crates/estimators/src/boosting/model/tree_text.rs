@@ -18,7 +18,7 @@ fn plain(text: &str) -> String {
 
 impl Tree {
     /// The block, without its `Tree=` line, ended by two line breaks.
-    pub(super) fn to_block(&self) -> String {
+    pub(in crate::boosting) fn to_block(&self) -> String {
         let sets = self.decision_type.iter().filter(|d| **d & CATEGORICAL != 0).count();
         let mut out = String::new();
         let mut line = |key: &str, value: String| {
@@ -49,7 +49,7 @@ impl Tree {
     }
 
     /// Reads `key=value` lines of a block. Whether the nodes form a tree is checked.
-    pub(super) fn from_block<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Self> {
+    pub(in crate::boosting) fn from_block<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Self> {
         let entries: HashMap<&str, &str> = lines.filter_map(|l| l.split_once('=')).collect();
         let block = Block(entries);
         let leaves: usize = block.one("num_leaves")?;

@@ -1,6 +1,5 @@
 //! Raw scores to predictions, for every objective that a LightGBM model file may name.
 
-use super::objective::softmax;
 use lyceum_core::{Error, Result};
 
 /// What is done to the raw scores of a row.
@@ -69,4 +68,15 @@ impl Transform {
             Self::Softplus => out.iter_mut().for_each(|x| *x = x.exp().ln_1p()),
         }
     }
+}
+
+/// Raw scores to probabilities, in place, the maximum subtracted first.
+pub(crate) fn softmax(v: &mut [f64]) {
+    let max = v.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut sum = 0.0;
+    for x in v.iter_mut() {
+        *x = (*x - max).exp();
+        sum += *x;
+    }
+    v.iter_mut().for_each(|x| *x /= sum);
 }

@@ -5,7 +5,7 @@
 #![allow(clippy::indexing_slicing, reason = "indices stay below the lengths that the loops run over")]
 
 /// Below this, in absolute value, a number is zero: the f32 1e-35, widened.
-pub(super) const ZERO: f64 = 1e-35f32 as f64;
+pub(in crate::boosting) const ZERO: f64 = 1e-35f32 as f64;
 
 /// How values become bins.
 #[derive(Debug, Clone, PartialEq)]

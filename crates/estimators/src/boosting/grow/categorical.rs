@@ -4,7 +4,7 @@
 
 use super::histogram::Cell;
 use super::numeric::{EPSILON, Side, Split, Sums, leaf_gain, rows_of};
-use super::params::{CategoryParams, TreeParams};
+use crate::boosting::params::{CategoryParams, TreeParams};
 
 /// The best split of a category feature, if any has a positive gain. Bin 0 (anything else) always goes right.
 pub(super) fn best(hist: &[Cell], sums: Sums, p: &TreeParams, c: &CategoryParams) -> Option<Split> {

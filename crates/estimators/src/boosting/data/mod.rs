@@ -1,0 +1,10 @@
+//! Numbers to bins: which bins a feature has, and the rows of a data set as bins.
+
+mod bins;
+mod dataset;
+mod layout;
+
+pub(super) use bins::ZERO;
+pub use bins::{BinMapper, BinRule, MissingKind};
+pub use dataset::Dataset;
+pub(super) use layout::Layout;
