@@ -127,7 +127,7 @@ pub trait RowPredictor: Send {
 }
 
 /// A fitted model.
-pub trait Model: Send + Sync {
+pub trait Model: std::any::Any + Send + Sync {
     /// Predicts every row. Columns are found by name; a missing one is an error that names it.
     fn predict(&self, x: &Table) -> Result<Prediction>;
 

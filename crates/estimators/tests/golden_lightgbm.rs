@@ -1,4 +1,4 @@
-//! Models made by LightGBM predict here what they predict there, and trees trained here are the trees trained there
+//! Models made by LightGBM predict here what they predict there, and values have the bins that they have there
 //! (shared/golden/lightgbm).
 #![allow(
     clippy::unwrap_used,
@@ -10,8 +10,8 @@
 mod common;
 
 use common::{floats, json, numbers, shared};
-use lyceum_core::{Column, FitContext, Params, Table, Target, TrainingSet, Value};
-use lyceum_estimators::boosting::{BinMapper, BinRule, Booster, GradientBoosting};
+use lyceum_core::{Column, Table};
+use lyceum_estimators::boosting::{BinMapper, BinRule, Booster};
 use serde_json::Value as Json;
 
 const CASES: &[&str] = &[
@@ -129,70 +129,6 @@ fn a_cut_file_is_an_error_at_any_place() {
         assert!(Booster::parse(&text[..at]).is_err(), "cut at {at}");
     }
     assert!(Booster::parse(&text.replacen("left_child=1", "left_child=0", 1)).is_err());
-}
-
-/// Label first, then features.
-fn training_set(name: &str) -> Option<(TrainingSet, Table, Vec<f64>)> {
-    let read = |file: &str| numbers(&format!("data/lightgbm/{name}/{name}.{file}"), false);
-    let (train, test) = (read("train")?, read("test")?);
-    let table = |rows: &[Vec<f64>]| {
-        let columns = (1..rows[0].len())
-            .map(|i| (format!("c{i}"), Column::Number(rows.iter().map(|r| r[i]).collect())));
-        Table::new(columns.collect::<Vec<_>>()).unwrap()
-    };
-    let target = |rows: &[Vec<f64>]| {
-        let y: Vec<f64> = rows.iter().map(|r| r[0]).collect();
-        match name {
-            "binary" => Target::Binary(y.iter().map(|y| *y as u8).collect()),
-            "multiclass" => Target::Multiclass { codes: y.iter().map(|y| *y as u32).collect(), classes: 5 },
-            _ => Target::Regression(y),
-        }
-    };
-    let mut set = TrainingSet::new(table(&train).into(), target(&train)).unwrap();
-    let (x, y) = (table(&test), target(&test));
-    set.valid.push((x.clone().into(), y));
-    Some((set, x, test.iter().map(|r| r[0]).collect()))
-}
-
-/// Trains 30 rounds and compares the metric after each with the reference's curve.
-fn curve(name: &str, golden: &str, metric: &str, params: &[(&str, Value)], tolerance: f64) {
-    let Some(all) = json("golden/lightgbm/training_curves.json") else { return };
-    let Some((set, _, _)) = training_set(name) else { return };
-    let mut p: Params = params.iter().map(|(k, v)| ((*k).into(), v.clone())).collect();
-    p.insert("metric".into(), metric.into());
-    p.insert("num_iterations".into(), Value::Int(30));
-    let trained = GradientBoosting::from_params(&p).unwrap().train(&set, &FitContext::default()).unwrap();
-    let want = floats(&all[golden]["valid"][metric]);
-    assert_eq!(trained.validation.len(), want.len());
-    for (i, (got, want)) in trained.validation.iter().zip(&want).enumerate() {
-        assert!(
-            (got - want).abs() <= tolerance * want.abs(),
-            "{golden} {metric} after {i}: {got} for {want}"
-        );
-    }
-    let root = &all[golden]["root"];
-    let text = trained.model.to_text();
-    let first = |key: &str| {
-        let line = text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix('=')).unwrap();
-        line.split(' ').next().unwrap().parse::<f64>().unwrap()
-    };
-    assert_eq!(first("split_feature"), root["feature"].as_f64().unwrap(), "{golden}");
-    assert_eq!(first("threshold"), root["threshold"].as_f64().unwrap(), "{golden}");
-}
-
-#[test]
-fn training_follows_the_reference() {
-    curve("binary", "binary_default", "binary_logloss", &[], 1e-3);
-    curve("binary", "binary_default", "auc", &[], 1e-3);
-    let small = [
-        ("max_bin", Value::Int(63)),
-        ("num_leaves", Value::Int(15)),
-        ("lambda_l2", Value::Float(1.0)),
-        ("min_gain_to_split", Value::Float(0.1)),
-    ];
-    curve("binary", "binary_col63", "binary_logloss", &small, 1e-3);
-    curve("regression", "regression_default", "l2", &[], 1e-3);
-    curve("multiclass", "multiclass_default", "multi_logloss", &[], 1e-3);
 }
 
 #[test]

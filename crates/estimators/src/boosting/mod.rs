@@ -12,14 +12,15 @@ mod metric;
 pub mod model;
 mod objective;
 mod params;
-mod settings;
 mod train;
 
 pub use data::{BinMapper, BinRule, MissingKind};
 pub use matrix::{Csr, Matrix};
+pub use metric::MetricParams;
 pub use model::{Booster, Transform, Tree};
-pub use objective::Objective;
+pub use objective::{Kind, Loss, Objective};
 pub use params::{
-    BoostingParams, CategoryParams, GrowPolicy, MonotoneMethod, SampleParams, StopParams, TreeParams,
+    Boosting, BoostingParams, CategoryParams, DartParams, Entry, GrowPolicy, HARMLESS, MonotoneMethod,
+    SampleParams, StopParams, TreeParams, entries,
 };
-pub use train::{GradientBoosting, Trained};
+pub use train::{Curve, Examples, GradientBoosting, Job, Step, Trained};

@@ -1,7 +1,56 @@
-//! Parameters of boosting, by LightGBM's names, with its defaults. How they are read is in `settings`.
+//! Parameters of boosting, by LightGBM's names, with its defaults. `entries` is the list of names, `read` goes from
+//! values to these and back.
 
+mod entries;
+mod read;
+
+pub use entries::{Entry, HARMLESS, entries};
+
+use super::metric::MetricParams;
 use super::{BinRule, Objective};
 use lyceum_core::{Error, Result};
+
+/// What an iteration does with the trees before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Boosting {
+    /// Each tree learns what the ones before it left.
+    #[default]
+    Gbdt,
+    /// As that, with some earlier trees left out at random (Rashmi and Gilad-Bachrach 2015).
+    Dart,
+    /// Trees on samples, averaged.
+    Rf,
+}
+
+/// How `dart` drops trees.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DartParams {
+    /// Chance of a tree to be dropped, in [0, 1].
+    pub drop_rate: f64,
+    /// Trees dropped at once at most; 0 or less is any number.
+    pub max_drop: i64,
+    /// Chance of an iteration to drop none, in [0, 1].
+    pub skip_drop: f64,
+    /// Whether all trees are dropped alike (else by their weight).
+    pub uniform_drop: bool,
+    /// Whether weights are normalised as XGBoost does.
+    pub xgboost_dart_mode: bool,
+    /// Fixes the draws.
+    pub drop_seed: u64,
+}
+
+impl Default for DartParams {
+    fn default() -> Self {
+        Self {
+            drop_rate: 0.1,
+            max_drop: 50,
+            skip_drop: 0.5,
+            uniform_drop: false,
+            xgboost_dart_mode: false,
+            drop_seed: 4,
+        }
+    }
+}
 
 /// In which order a tree grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -187,12 +236,16 @@ pub struct StopParams {
     pub num_iterations: usize,
     /// Factor of each tree, in (0, 1] by custom.
     pub learning_rate: f64,
-    /// Iterations without a better first metric on the first validation set before stopping; 0 goes on.
+    /// Iterations without a better value of some metric on some validation set before stopping; 0 goes on.
     pub early_stopping_round: usize,
     /// What counts as better.
     pub early_stopping_min_delta: f64,
-    /// The metric that decides; empty is the objective's own.
-    pub metric: String,
+    /// Whether the first metric alone decides.
+    pub first_metric_only: bool,
+    /// Whether the training rows are measured too.
+    pub is_provide_training_metric: bool,
+    /// Iterations between measurements.
+    pub metric_freq: usize,
 }
 
 impl Default for StopParams {
@@ -202,7 +255,9 @@ impl Default for StopParams {
             learning_rate: 0.1,
             early_stopping_round: 0,
             early_stopping_min_delta: 0.0,
-            metric: String::new(),
+            first_metric_only: false,
+            is_provide_training_metric: false,
+            metric_freq: 1,
         }
     }
 }
@@ -210,6 +265,12 @@ impl Default for StopParams {
 /// All parameters.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BoostingParams {
+    /// What an iteration does with the trees before it.
+    pub boosting: Boosting,
+    /// How `dart` drops trees.
+    pub dart: DartParams,
+    /// What is measured.
+    pub metric: MetricParams,
     /// What is minimised.
     pub objective: Objective,
     /// How long to go on.
@@ -225,31 +286,104 @@ pub struct BoostingParams {
 }
 
 impl BoostingParams {
-    /// Fails on the first parameter outside its range, naming it.
+    /// Fails on the first parameter outside its range, naming it, and on parameters that contradict each other.
     pub fn check(&self) -> Result<()> {
         let fraction = |x: f64| x > 0.0 && x <= 1.0;
+        let share = |x: f64| (0.0..=1.0).contains(&x);
+        let (tree, sample, stop, dart) = (&self.tree, &self.sample, &self.stop, &self.dart);
         let checks = [
-            (self.tree.num_leaves >= 2 && self.tree.num_leaves <= 131_072, "num_leaves", "2 to 131072"),
-            (self.stop.num_iterations <= 1_000_000, "num_iterations", "0 to 1000000"),
+            (tree.num_leaves >= 2 && tree.num_leaves <= 131_072, "num_leaves", "2 to 131072"),
+            (stop.num_iterations <= 1_000_000, "num_iterations", "0 to 1000000"),
+            (stop.learning_rate > 0.0 && stop.learning_rate.is_finite(), "learning_rate", "above 0"),
+            (stop.metric_freq > 0, "metric_freq", "1 or more"),
+            (tree.min_sum_hessian_in_leaf >= 0.0, "min_sum_hessian_in_leaf", "0 or more"),
+            (tree.lambda_l1 >= 0.0, "lambda_l1", "0 or more"),
+            (tree.lambda_l2 >= 0.0, "lambda_l2", "0 or more"),
+            (tree.linear_lambda >= 0.0, "linear_lambda", "0 or more"),
+            (tree.min_gain_to_split >= 0.0, "min_gain_to_split", "0 or more"),
+            (tree.path_smooth >= 0.0, "path_smooth", "0 or more"),
+            (tree.monotone_penalty >= 0.0, "monotone_penalty", "0 or more"),
             (
-                self.stop.learning_rate > 0.0 && self.stop.learning_rate.is_finite(),
-                "learning_rate",
-                "above 0",
+                tree.monotone_constraints.iter().all(|c| c.abs() <= 1),
+                "monotone_constraints",
+                "-1, 0 or 1 each",
             ),
-            (self.tree.min_sum_hessian_in_leaf >= 0.0, "min_sum_hessian_in_leaf", "0 or more"),
-            (self.tree.lambda_l1 >= 0.0, "lambda_l1", "0 or more"),
-            (self.tree.lambda_l2 >= 0.0, "lambda_l2", "0 or more"),
-            (self.tree.min_gain_to_split >= 0.0, "min_gain_to_split", "0 or more"),
-            (fraction(self.sample.bagging_fraction), "bagging_fraction", "above 0, at most 1"),
-            (fraction(self.sample.feature_fraction), "feature_fraction", "above 0, at most 1"),
+            (tree.feature_contri.iter().all(|c| *c >= 0.0), "feature_contri", "numbers from 0"),
+            ((2..=127).contains(&tree.num_grad_quant_bins), "num_grad_quant_bins", "2 to 127"),
+            (fraction(sample.bagging_fraction), "bagging_fraction", "above 0, at most 1"),
+            (fraction(sample.pos_bagging_fraction), "pos_bagging_fraction", "above 0, at most 1"),
+            (fraction(sample.neg_bagging_fraction), "neg_bagging_fraction", "above 0, at most 1"),
+            (fraction(sample.feature_fraction), "feature_fraction", "above 0, at most 1"),
+            (fraction(sample.feature_fraction_bynode), "feature_fraction_bynode", "above 0, at most 1"),
+            (share(sample.top_rate), "top_rate", "0 to 1"),
+            (share(sample.other_rate), "other_rate", "0 to 1"),
+            (share(dart.drop_rate), "drop_rate", "0 to 1"),
+            (share(dart.skip_drop), "skip_drop", "0 to 1"),
             ((2..=255).contains(&self.bins.max_bin), "max_bin", "2 to 255"),
+            (self.bins.min_data_in_bin > 0, "min_data_in_bin", "1 or more"),
+            (self.bins.sample > 0, "bin_construct_sample_cnt", "1 or more"),
             (self.category.cat_smooth >= 0.0, "cat_smooth", "0 or more"),
             (self.category.cat_l2 >= 0.0, "cat_l2", "0 or more"),
-            (self.stop.early_stopping_min_delta >= 0.0, "early_stopping_min_delta", "0 or more"),
+            (self.category.max_cat_threshold > 0, "max_cat_threshold", "1 or more"),
+            (stop.early_stopping_min_delta >= 0.0, "early_stopping_min_delta", "0 or more"),
+            (self.metric.eval_at.iter().all(|at| *at > 0), "eval_at", "numbers from 1"),
+            (self.metric.multi_error_top_k > 0, "multi_error_top_k", "1 or more"),
         ];
-        match checks.iter().find(|(ok, _, _)| !ok) {
-            Some((_, name, range)) => Err(Error::invalid(format!("expected {range}")).at_key(*name)),
-            None => self.objective.check(),
+        if let Some((_, name, range)) = checks.iter().find(|(ok, _, _)| !ok) {
+            return Err(Error::invalid(format!("expected {range}")).at_key(*name));
         }
+        self.contradictions()?;
+        self.objective.check()
+    }
+
+    /// Parameters that cannot go together.
+    fn contradictions(&self) -> Result<()> {
+        let (tree, sample) = (&self.tree, &self.sample);
+        let clash = |key: &str, message: &str| Err(Error::invalid(message).at_key(key));
+        let samples_rows = sample.bagging_freq > 0
+            && (sample.bagging_fraction < 1.0
+                || sample.pos_bagging_fraction < 1.0
+                || sample.neg_bagging_fraction < 1.0);
+        if sample.goss && sample.top_rate + sample.other_rate > 1.0 {
+            return clash("top_rate", "top_rate and other_rate are more than 1 together");
+        }
+        if sample.goss && samples_rows {
+            return clash("bagging_freq", "goss draws its own rows: bagging cannot be used with it");
+        }
+        if self.boosting == Boosting::Rf {
+            if sample.goss {
+                return clash("boosting", "rf draws its rows by bagging, not by goss");
+            }
+            if !samples_rows && sample.feature_fraction >= 1.0 {
+                return clash(
+                    "boosting",
+                    "rf needs bagging (bagging_freq above 0 and bagging_fraction below 1) or feature_fraction below 1",
+                );
+            }
+        }
+        if self.boosting == Boosting::Dart && self.stop.early_stopping_round > 0 {
+            return clash(
+                "early_stopping_round",
+                "dart changes earlier trees, so it cannot go back to one: set 0",
+            );
+        }
+        if tree.linear_tree {
+            if self.boosting == Boosting::Rf || matches!(self.objective.name(), "regression_l1" | "mape") {
+                return clash("linear_tree", "does not go with rf, nor with regression_l1 or mape");
+            }
+            if !tree.monotone_constraints.is_empty() || tree.grow_policy == GrowPolicy::Symmetric {
+                return clash("linear_tree", "does not go with monotone constraints or symmetric trees");
+            }
+        }
+        if tree.grow_policy == GrowPolicy::Symmetric {
+            let deep = if tree.max_depth > 0 { tree.max_depth } else { 6 };
+            if deep > 16 {
+                return clash("max_depth", "symmetric trees have at most 16 levels");
+            }
+            if tree.monotone_constraints.iter().any(|c| *c != 0) || !tree.interaction_constraints.is_empty() {
+                return clash("grow_policy", "symmetric trees take no monotone or interaction constraints");
+            }
+        }
+        Ok(())
     }
 }

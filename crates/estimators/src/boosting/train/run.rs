@@ -1,0 +1,354 @@
+//! Iteration after iteration.
+#![allow(clippy::indexing_slicing, reason = "rows, classes and trees stay below the lengths made here")]
+
+use super::dart::{Dart, Drop};
+use super::sample::Sampler;
+use super::stop::{self, Curve, TRAINING};
+use super::{Examples, Job, Step, Trained};
+use crate::boosting::Matrix;
+use crate::boosting::data::Dataset;
+use crate::boosting::grow::{Draw, Grower};
+use crate::boosting::metric::Metric;
+use crate::boosting::model::{Booster, Tree};
+use crate::boosting::objective::{Kind, Loss};
+use crate::boosting::params::{Boosting, BoostingParams};
+use lyceum_core::{Error, FitContext, Result};
+use lyceum_tensor::Pool;
+
+/// Rows under way: their bins and scores.
+struct Set<'a> {
+    name: &'a str,
+    examples: &'a Examples<'a>,
+    data: &'a Dataset,
+    /// Tree-major, as everywhere in training.
+    score: Vec<f64>,
+}
+
+struct Run<'a> {
+    job: &'a Job<'a>,
+    params: &'a BoostingParams,
+    loss: &'a dyn Loss,
+    pool: &'a Pool,
+    cx: &'a FitContext,
+    metrics: Vec<Metric>,
+    /// Trees an iteration.
+    k: usize,
+    /// Iterations of the model gone on from.
+    before: usize,
+    /// The constant that training starts from, one a tree of an iteration.
+    start: Vec<f64>,
+    train: Set<'a>,
+    valid: Vec<Set<'a>>,
+    trees: Vec<Tree>,
+    dart: Dart,
+    curves: Vec<Curve>,
+}
+
+pub(super) fn run(job: &Job<'_>, cx: &FitContext) -> Result<Trained> {
+    let params = &job.params;
+    params.check()?;
+    cx.cx.check()?;
+    check(job)?;
+    let pool = Pool::new(cx.threads);
+    let bound;
+    let loss: &dyn Loss = match (params.objective.kind, job.loss) {
+        (Kind::Custom, Some(own)) => own,
+        (Kind::Custom, None) => {
+            return Err(
+                Error::invalid("a custom objective needs gradients, given in code").at_key("objective")
+            );
+        }
+        _ => {
+            bound = params.objective.bind(job.train.rows())?;
+            &*bound
+        }
+    };
+    let metrics = Metric::all(&params.metric, &params.objective)?;
+    let leaf = params.tree.min_data_in_leaf;
+    let own = Dataset::fit(&job.train.x, &job.features, &params.bins, leaf, &pool)?;
+    let binned: Vec<Dataset> =
+        job.valid.iter().map(|(_, set)| own.like(&set.x, &pool)).collect::<Result<_>>()?;
+    let k = params.objective.trees();
+    let set = |name, examples, data| Set { name, examples, data, score: Vec::new() };
+    let valid = job.valid.iter().zip(&binned).map(|((name, set_), data)| set(name.as_str(), set_, data));
+    let run = Run {
+        job,
+        params,
+        loss,
+        pool: &pool,
+        cx,
+        metrics,
+        k,
+        before: job.from.map_or(0, Booster::iterations),
+        start: vec![0.0; k],
+        train: set(TRAINING, &job.train, &own),
+        valid: valid.collect(),
+        trees: Vec::new(),
+        dart: Dart::default(),
+        curves: Vec::new(),
+    };
+    run.iterate()
+}
+
+/// What the parameters ask of the data.
+fn check(job: &Job<'_>) -> Result<()> {
+    let (width, k) = (job.features.len(), job.params.objective.trees());
+    job.train.check("the training data", width, k)?;
+    for (name, set) in &job.valid {
+        set.check(&format!("the set `{name}`"), width, k)?;
+    }
+    let tree = &job.params.tree;
+    let of_width = [
+        (tree.monotone_constraints.len(), "monotone_constraints"),
+        (tree.feature_contri.len(), "feature_contri"),
+    ];
+    if let Some((n, key)) = of_width.iter().find(|(n, _)| *n != 0 && *n != width) {
+        return Err(Error::invalid(format!("has {n} numbers for {width} columns")).at_key(*key));
+    }
+    if let Some(column) = tree.interaction_constraints.iter().flatten().find(|c| **c >= width) {
+        let message = format!("names column {column}; the last one is {}", width.saturating_sub(1));
+        return Err(Error::invalid(message).at_key("interaction_constraints"));
+    }
+    let on_category =
+        |(i, c): (usize, &i8)| *c != 0 && job.features.levels.get(i).is_some_and(Option::is_some);
+    if let Some(i) = tree.monotone_constraints.iter().enumerate().position(on_category) {
+        let message = format!("column `{}` is a category, which has no order", job.features.names[i]);
+        return Err(Error::invalid(message).at_key("monotone_constraints"));
+    }
+    match job.from {
+        Some(model) if model.per_iteration != k || model.features.len() != width => {
+            Err(Error::invalid(format!(
+                "the model to go on from has {} columns and {} trees an iteration, the data {width} and {k}",
+                model.features.len(),
+                model.per_iteration
+            )))
+        }
+        Some(model) if model.average_output != (job.params.boosting == Boosting::Rf) => {
+            Err(Error::invalid("a random forest goes on from a random forest only").at_key("boosting"))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Run<'_> {
+    fn iterate(mut self) -> Result<Trained> {
+        self.begin()?;
+        let (rows, k) = (self.train.examples.y.len(), self.k);
+        let (mut g, mut h) = (vec![0.0f32; rows * k], vec![0.0f32; rows * k]);
+        let mut sampler = Sampler::new(self.params, self.cx.seed, rows);
+        let mut grower = Grower::new(self.train.data, self.params, self.pool);
+        let total = self.params.stop.num_iterations;
+        self.cx.progress.begin("boosting trees", Some(total as u64));
+        let forest = self.params.boosting == Boosting::Rf;
+        let fixed: Vec<f64> = if forest { self.spread(rows) } else { Vec::new() };
+        let mut kept = None;
+        for round in 0..total {
+            self.cx.cx.check()?;
+            let iteration = self.before + round;
+            let drop = self.drop_trees(&sampler, iteration);
+            let score = if forest { &fixed } else { &self.train.score };
+            self.loss.gradients(iteration, score, &mut g, &mut h, self.pool);
+            sampler.draw(iteration, &self.train.examples.y, &mut g, &mut h);
+            let mut split_any = false;
+            for class in 0..k {
+                let features = sampler.features(iteration, class, self.train.data.splittable());
+                let own = class * rows..(class + 1) * rows;
+                let draw = Draw {
+                    gradients: &g[own.clone()],
+                    hessians: &h[own.clone()],
+                    rows: sampler.rows(),
+                    features: &features,
+                    seed: sampler
+                        .random(self.params.tree.extra_seed ^ (class as u64) << 20, iteration)
+                        .next_u64(),
+                };
+                let tree = grower.grow(&draw);
+                split_any |= tree.leaves() > 1;
+                let renew_at = if forest { &fixed[own] } else { &self.train.score[own] };
+                let tree = self.renew(tree, &grower, class, renew_at);
+                self.keep(tree, &grower, class, round, drop.rate);
+            }
+            self.normalise(&drop);
+            if !split_any && round > 0 {
+                self.trees.truncate(round * k);
+                break;
+            }
+            let measured = (round + 1) % self.params.stop.metric_freq == 0 || round + 1 == total;
+            if measured {
+                self.measure(iteration + 1);
+            }
+            self.cx.progress.at(round as u64 + 1);
+            self.tell(iteration + 1, measured)?;
+            if !split_any {
+                break;
+            }
+            if let Some(best) = stop::enough(&self.curves, &self.params.stop, iteration + 1) {
+                kept = Some(best);
+                break;
+            }
+        }
+        self.cx.progress.end();
+        let best_iteration = kept.or_else(|| stop::best(&self.curves, &self.params.stop));
+        if let Some(best) = best_iteration {
+            self.trees.truncate((best - self.before) * k);
+        }
+        let model = self.job.assemble(self.train.data, std::mem::take(&mut self.trees));
+        Ok(Trained { model, curves: self.curves, best_iteration })
+    }
+
+    /// Scores to start from, and empty curves.
+    fn begin(&mut self) -> Result<()> {
+        let given = self.job.from.is_some() || self.train.examples.init_score.is_some();
+        if !given {
+            self.start = self.loss.start();
+        }
+        let (job, k, start) = (self.job, self.k, self.start.clone());
+        let forest = self.params.boosting == Boosting::Rf;
+        for set in std::iter::once(&mut self.train).chain(&mut self.valid) {
+            let rows = set.examples.y.len();
+            set.score = match &set.examples.init_score {
+                Some(init) => init.to_vec(),
+                // A forest's trees hold the constant themselves.
+                None if forest => vec![0.0; rows * k],
+                None => start.iter().flat_map(|s| std::iter::repeat_n(*s, rows)).collect(),
+            };
+            if let Some(model) = job.from {
+                let raw = raw_of(model, &set.examples.x);
+                for (row, raw) in raw.chunks_exact(k).enumerate() {
+                    raw.iter().enumerate().for_each(|(c, x)| set.score[c * rows + row] += x);
+                }
+            }
+        }
+        let measures_training = self.params.stop.is_provide_training_metric.then_some(&self.train);
+        for set in measures_training.into_iter().chain(&self.valid) {
+            self.curves.extend(self.metrics.iter().map(|m| Curve::new(set.name, m)));
+        }
+        Ok(())
+    }
+
+    fn spread(&self, rows: usize) -> Vec<f64> {
+        self.start.iter().flat_map(|s| std::iter::repeat_n(*s, rows)).collect()
+    }
+
+    /// Takes the trees that this iteration drops out of all scores.
+    fn drop_trees(&mut self, sampler: &Sampler<'_>, iteration: usize) -> Drop {
+        let rate = match self.params.boosting {
+            Boosting::Dart => {
+                let mut random = sampler.random(self.params.dart.drop_seed ^ 0xda27, iteration);
+                let drop = self.dart.choose(&self.params.dart, self.params.stop.learning_rate, &mut random);
+                self.add_iterations(&drop.iterations, -1.0, true);
+                return drop;
+            }
+            Boosting::Gbdt => self.params.stop.learning_rate,
+            Boosting::Rf => 1.0,
+        };
+        Drop { iterations: Vec::new(), rate, keep: 1.0 }
+    }
+
+    /// Adds `factor` times the trees of some iterations to the scores, of the training rows only where that is said.
+    fn add_iterations(&mut self, iterations: &[usize], factor: f64, training_only: bool) {
+        let k = self.k;
+        let valid = if training_only { &mut [] } else { self.valid.as_mut_slice() };
+        for set in std::iter::once(&mut self.train).chain(valid) {
+            let rows = set.examples.y.len();
+            for (iteration, class) in iterations.iter().flat_map(|i| (0..k).map(move |c| (*i, c))) {
+                let tree = &self.trees[iteration * k + class];
+                set.data.add(tree, factor, &mut set.score[class * rows..(class + 1) * rows], self.pool);
+            }
+        }
+    }
+
+    /// Gives the dropped trees their new weights and puts them back.
+    fn normalise(&mut self, drop: &Drop) {
+        if self.params.boosting != Boosting::Dart {
+            return;
+        }
+        // The validation rows still have the trees whole.
+        let valid = drop.keep - 1.0;
+        let k = self.k;
+        let (iterations, train) = (&drop.iterations, &mut self.train);
+        for (iteration, class) in iterations.iter().flat_map(|i| (0..k).map(move |c| (*i, c))) {
+            let tree = &mut self.trees[iteration * k + class];
+            for set in &mut self.valid {
+                let rows = set.examples.y.len();
+                set.data.add(tree, valid, &mut set.score[class * rows..(class + 1) * rows], self.pool);
+            }
+            tree.shrink(drop.keep);
+            let rows = train.examples.y.len();
+            train.data.add(tree, 1.0, &mut train.score[class * rows..(class + 1) * rows], self.pool);
+        }
+        self.dart.done(drop);
+    }
+
+    /// Replaces leaf outputs where the objective has better ones than the Newton step.
+    fn renew(&self, mut tree: Tree, grower: &Grower<'_>, class: usize, score: &[f64]) -> Tree {
+        if tree.leaves() > 1 {
+            for leaf in 0..tree.leaves() {
+                match self.loss.renew(class, grower.leaf_rows(leaf), score) {
+                    Some(value) => tree.leaf_value[leaf] = value,
+                    None => break,
+                }
+            }
+        }
+        tree
+    }
+
+    /// Shrinks a tree, adds it to all scores and keeps it.
+    fn keep(&mut self, mut tree: Tree, grower: &Grower<'_>, class: usize, round: usize, rate: f64) {
+        let forest = self.params.boosting == Boosting::Rf;
+        if rate != 1.0 {
+            tree.shrink(rate);
+        }
+        if forest && self.start[class] != 0.0 {
+            tree.add_bias(self.start[class]);
+        }
+        let rows = self.train.examples.y.len();
+        grower.add(&tree, 1.0, &mut self.train.score[class * rows..(class + 1) * rows]);
+        for set in &mut self.valid {
+            let rows = set.examples.y.len();
+            set.data.add(&tree, 1.0, &mut set.score[class * rows..(class + 1) * rows], self.pool);
+        }
+        if !forest && round == 0 && self.start[class] != 0.0 {
+            tree.add_bias(self.start[class]);
+        }
+        self.trees.push(tree);
+    }
+
+    /// One more value of every curve.
+    fn measure(&mut self, iteration: usize) {
+        let averaged = (self.params.boosting == Boosting::Rf).then(|| 1.0 / iteration as f64);
+        let mut values = Vec::with_capacity(self.curves.len());
+        let measures_training = self.params.stop.is_provide_training_metric.then_some(&self.train);
+        for set in measures_training.into_iter().chain(&self.valid) {
+            let mean: Option<Vec<f64>> = averaged.map(|f| set.score.iter().map(|s| s * f).collect());
+            let score = mean.as_deref().unwrap_or(&set.score);
+            let of = |m: &Metric| {
+                m.value(&self.params.metric, &self.params.objective, &set.examples.rows(), score)
+            };
+            values.extend(self.metrics.iter().map(of));
+        }
+        for (curve, value) in self.curves.iter_mut().zip(values) {
+            curve.values.push(value);
+            curve.iterations.push(iteration);
+        }
+    }
+
+    fn tell(&self, iteration: usize, measured: bool) -> Result<()> {
+        let model = || self.job.assemble(self.train.data, self.trees.clone());
+        match self.job.watch {
+            Some(watch) => watch(&Step { iteration, curves: &self.curves, measured, model: &model }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Raw scores of all rows, row-major.
+fn raw_of(model: &Booster, x: &Matrix<'_>) -> Vec<f64> {
+    let (mut row, k) = (vec![0.0; x.width()], model.per_iteration);
+    let mut out = vec![0.0; x.rows() * k];
+    for (r, out) in out.chunks_exact_mut(k).enumerate() {
+        x.row(r, &mut row);
+        model.raw(&row, 0..model.iterations(), out);
+    }
+    out
+}
