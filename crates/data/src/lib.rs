@@ -10,6 +10,7 @@ mod csv_text;
 mod hash;
 mod infer;
 mod jsonl_file;
+pub mod numbers;
 pub mod prepare;
 mod random;
 mod raw;

@@ -107,12 +107,19 @@ impl Material {
             if !rows.is_empty() {
                 data.valid.push((valid.take(&rows).into(), target));
             }
-            let trees = GradientBoosting { params: trainer.params.clone(), keep_objective: false };
-            let trained = trees.train(&data, cx)?;
-            let metric = ludwig_name(trained.metric);
+            let mut params = trainer.params.clone();
+            params.stop.is_provide_training_metric = true;
+            let trained = GradientBoosting { params, keep_objective: false }.train(&data, cx)?;
             let name = self.prepared.outputs.get(i).map(|o| o.name.clone()).unwrap_or_default();
-            training.insert(name.clone(), [(metric.to_string(), trained.training)].into());
-            validation.insert(name, [(metric.to_string(), trained.validation)].into());
+            for (curves, is_training) in [(&mut training, true), (&mut validation, false)] {
+                let own: BTreeMap<String, Vec<f64>> = trained
+                    .curves
+                    .iter()
+                    .filter(|c| (c.set == "training") == is_training)
+                    .map(|c| (ludwig_name(&c.metric).to_string(), c.values.clone()))
+                    .collect();
+                curves.insert(name.clone(), own);
+            }
             best = best.max(trained.model.iterations().saturating_sub(1));
             models.push(Box::new(trained.model));
         }

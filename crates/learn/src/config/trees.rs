@@ -59,8 +59,7 @@ pub(super) fn read(s: &mut Section<'_>) -> TreesTrainer {
             Yaml::Int(i) if *i < 0 && name == "early_stopping_round" => Value::Int(0),
             _ => Value::from_json(entry.node.to_json()),
         };
-        let alone: Params = [(name.into(), renamed(name, value.clone()))].into_iter().collect();
-        if let Err(e) = BoostingParams::from_params(&alone) {
+        if let Err(e) = BoostingParams::check_one(name, &renamed(name, value.clone())) {
             let path = s.path(key);
             let unknown = e.message() == "unknown parameter";
             match e.kind() {
@@ -78,7 +77,16 @@ pub(super) fn read(s: &mut Section<'_>) -> TreesTrainer {
     }
     let given: Vec<String> = params.keys().map(|k| k.to_string()).collect();
     let canonical = |name: &str| BoostingParams::main_name(name);
-    for (name, value) in DEFAULTS {
+    // What a kind of boosting cannot have is not its default either.
+    let boosting =
+        params.iter().find(|(k, _)| canonical(k) == Some("boosting")).and_then(|(_, v)| v.as_str());
+    let unsuited: &[&str] = match boosting {
+        Some("dart") => &["early_stopping_round", "num_iterations"],
+        Some("rf" | "random_forest") => &["early_stopping_round", "num_iterations", "num_leaves"],
+        Some("goss") => &["bagging_fraction", "bagging_freq"],
+        _ => &[],
+    };
+    for (name, value) in DEFAULTS.iter().filter(|(n, _)| !unsuited.contains(n)) {
         if given.iter().all(|g| canonical(g) != Some(name)) {
             let whole = value.fract() == 0.0 && !matches!(*name, "lambda_l2");
             params

@@ -288,6 +288,12 @@ pub struct BoostingParams {
 impl BoostingParams {
     /// Fails on the first parameter outside its range, naming it, and on parameters that contradict each other.
     pub fn check(&self) -> Result<()> {
+        self.ranges()?;
+        self.contradictions()?;
+        self.objective.check()
+    }
+
+    pub(super) fn ranges(&self) -> Result<()> {
         let fraction = |x: f64| x > 0.0 && x <= 1.0;
         let share = |x: f64| (0.0..=1.0).contains(&x);
         let (tree, sample, stop, dart) = (&self.tree, &self.sample, &self.stop, &self.dart);
@@ -332,8 +338,7 @@ impl BoostingParams {
         if let Some((_, name, range)) = checks.iter().find(|(ok, _, _)| !ok) {
             return Err(Error::invalid(format!("expected {range}")).at_key(*name));
         }
-        self.contradictions()?;
-        self.objective.check()
+        Ok(())
     }
 
     /// Parameters that cannot go together.

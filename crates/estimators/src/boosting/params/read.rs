@@ -8,6 +8,22 @@ fn entry(name: &str) -> Option<&'static Entry> {
     entries().iter().find(|e| e.name == name || e.aliases.contains(&name))
 }
 
+/// The entry of a name; nothing for names that change nothing.
+fn known(name: &str) -> Result<Option<&'static Entry>> {
+    match entry(name) {
+        Some(entry) => Ok(Some(entry)),
+        None if HARMLESS.contains(&name) => Ok(None),
+        None if NOT_HERE.contains(&name) => {
+            let message = "is a parameter of LightGBM that is not supported here";
+            Err(Error::unsupported(message).at_key(name))
+        }
+        None => {
+            let e = Error::invalid("unknown parameter").at_key(name);
+            Err(e.did_you_mean(name, BoostingParams::names()))
+        }
+    }
+}
+
 impl BoostingParams {
     /// Every name that is understood, aliases included.
     pub fn names() -> impl Iterator<Item = &'static str> {
@@ -28,17 +44,8 @@ impl BoostingParams {
     pub fn from_params(params: &Params) -> Result<Self> {
         let mut given: Vec<(&str, &'static Entry, &Value)> = Vec::new();
         for (name, value) in params {
-            match entry(name) {
-                Some(entry) => given.push((name, entry, value)),
-                None if HARMLESS.contains(&&**name) || value == &Value::Null => {}
-                None if NOT_HERE.contains(&&**name) => {
-                    let message = "is a parameter of LightGBM that is not supported here";
-                    return Err(Error::unsupported(message).at_key(&**name));
-                }
-                None => {
-                    let e = Error::invalid("unknown parameter").at_key(&**name);
-                    return Err(e.did_you_mean(name, Self::names()));
-                }
+            if let Some(entry) = known(name)?.filter(|_| value != &Value::Null) {
+                given.push((name, entry, value));
             }
         }
         // Weakest first, so that the last one set wins.
@@ -48,12 +55,22 @@ impl BoostingParams {
         });
         let mut out = Self::default();
         for (name, entry, value) in given {
-            if value != &Value::Null {
-                (entry.set)(&mut out, value).map_err(|e| e.at_key(name))?;
-            }
+            (entry.set)(&mut out, value).map_err(|e| e.at_key(name))?;
         }
         out.check()?;
         Ok(out)
+    }
+
+    /// Checks one parameter alone: its name, type and range.
+    ///
+    /// # Errors
+    /// As [`BoostingParams::from_params`], contradictions apart.
+    pub fn check_one(name: &str, value: &Value) -> Result<()> {
+        let mut out = Self::default();
+        if let Some(entry) = known(name)?.filter(|_| value != &Value::Null) {
+            (entry.set)(&mut out, value).and_then(|()| out.ranges()).map_err(|e| e.at_key(name))?;
+        }
+        Ok(())
     }
 
     /// Every parameter with its value; lists are text, as a configuration file has them.
