@@ -8,5 +8,6 @@ mod features;
 pub mod linear;
 pub mod metrics;
 pub mod registry;
+pub mod tables;
 
 pub use features::Features;

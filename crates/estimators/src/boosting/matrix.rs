@@ -111,6 +111,22 @@ impl Matrix<'_> {
         found.unwrap_or(f64::NAN)
     }
 
+    /// One column, all rows or some of them, into `out`.
+    pub fn column(&self, column: usize, rows: Option<&[usize]>, out: &mut Vec<f64>) {
+        out.clear();
+        match (self, rows) {
+            (Self::Columns(columns), None) => {
+                out.extend(columns.get(column).into_iter().flat_map(|c| c.iter()))
+            }
+            (Self::Rows64 { values, width }, None) => out.extend(values.iter().skip(column).step_by(*width)),
+            (Self::Rows32 { values, width }, None) => {
+                out.extend(values.iter().skip(column).step_by(*width).map(|x| f64::from(*x)));
+            }
+            (_, None) => out.extend((0..self.rows()).map(|r| self.get(r, column))),
+            (_, Some(rows)) => out.extend(rows.iter().map(|r| self.get(*r, column))),
+        }
+    }
+
     /// One row into `out`, which has `width` places.
     pub fn row(&self, row: usize, out: &mut [f64]) {
         match self {

@@ -7,6 +7,7 @@
 
 pub mod data;
 mod grow;
+mod kernels;
 mod matrix;
 mod metric;
 pub mod model;

@@ -1,23 +1,36 @@
 //! Rows as bins, with the layout that says what the bins are.
+//!
+//! One array of bytes a feature: what divides rows and walks trees reads one feature of many rows. A grower packs its
+//! own rows beside it.
+#![allow(clippy::indexing_slicing, reason = "features and rows stay below the lengths made here")]
 
 use super::{BinRule, Layout};
 use crate::boosting::Matrix;
+use crate::boosting::kernels::{LeftBins, PAD, Scatter, divide};
 use crate::boosting::model::Tree;
 use crate::features::Features;
 use lyceum_core::Result;
 use lyceum_tensor::Pool;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Binned rows. Sets that were binned alike share their layout.
 pub struct Dataset {
     pub(in crate::boosting) layout: Arc<Layout>,
-    pub(in crate::boosting) bins: Vec<Vec<u8>>,
+    /// The bins of each feature of the layout, a byte a row and [`PAD`] more.
+    pub(in crate::boosting) columns: Vec<Vec<u8>>,
     pub(in crate::boosting) rows: usize,
 }
+
+/// Rows that one task routes down a tree.
+const CHUNK: usize = 16_384;
 
 impl Dataset {
     /// Learns the bins from `x` and bins it. `features` says which columns are categories; a feature that cannot
     /// leave `min_data_in_leaf` rows on both sides is left out when the rule says so.
+    ///
+    /// # Errors
+    /// More rows than 2³² - 1.
     pub fn fit(
         x: &Matrix<'_>,
         features: &Features,
@@ -25,18 +38,25 @@ impl Dataset {
         min_data_in_leaf: usize,
         pool: &Pool,
     ) -> Result<Self> {
-        let layout = Layout::fit(&columns(x), features, rule, min_data_in_leaf, pool);
-        Self::of(Arc::new(layout), x, pool)
+        Self::of(Arc::new(Layout::fit(x, features, rule, min_data_in_leaf, pool)), x, pool)
     }
 
     /// Bins other rows as these were.
+    ///
+    /// # Errors
+    /// As [`Dataset::fit`].
     pub fn like(&self, x: &Matrix<'_>, pool: &Pool) -> Result<Self> {
         Self::of(self.layout.clone(), x, pool)
     }
 
     fn of(layout: Arc<Layout>, x: &Matrix<'_>, pool: &Pool) -> Result<Self> {
-        let bins = layout.bin(&columns(x), pool);
-        Ok(Self { layout, bins, rows: x.rows() })
+        let rows = x.rows();
+        if u32::try_from(rows).is_err() {
+            let message = format!("{rows} rows are too many, at most {} are taken", u32::MAX);
+            return Err(lyceum_core::Error::new(lyceum_core::ErrorKind::TooLarge, message));
+        }
+        let columns = layout.bin(x, pool);
+        Ok(Self { layout, columns, rows })
     }
 
     /// Number of rows.
@@ -44,32 +64,75 @@ impl Dataset {
         self.rows
     }
 
-    /// Number of features that trees can split on; [`crate::boosting::grow`] numbers them from 0.
+    /// Number of features that trees can split on.
     pub fn splittable(&self) -> usize {
         self.layout.features.len()
     }
 
     /// Adds `factor` times a tree's outputs to the scores of all rows. The tree was grown on this layout.
     pub(in crate::boosting) fn add(&self, tree: &Tree, factor: f64, score: &mut [f64], pool: &Pool) {
-        let _ = pool;
-        let all: Vec<u32> = (0..self.rows as u32).collect();
-        self.add_rows(tree, factor, &all, score);
+        self.add_to(tree, factor, None, score, pool);
     }
 
-    /// As [`Dataset::add`], for some rows.
-    pub(in crate::boosting) fn add_rows(&self, tree: &Tree, factor: f64, rows: &[u32], score: &mut [f64]) {
+    /// As [`Dataset::add`], for some rows, ascending; absent is all.
+    pub(in crate::boosting) fn add_to(
+        &self,
+        tree: &Tree,
+        factor: f64,
+        rows: Option<&[u32]>,
+        score: &mut [f64],
+        pool: &Pool,
+    ) {
         let walk = self.layout.walk(tree);
-        for row in rows {
-            let leaf =
-                walk.leaf(|feature| self.bins.get(feature).and_then(|b| b.get(*row as usize)).copied());
-            let value = tree.leaf_value.get(leaf).copied().unwrap_or(0.0);
-            if let Some(s) = score.get_mut(*row as usize) {
-                *s += factor * value;
+        let len = rows.map_or(self.rows, <[u32]>::len);
+        let scatter = Scatter::new(score);
+        pool.run(len.div_ceil(CHUNK), |i| {
+            let part = i * CHUNK..((i + 1) * CHUNK).min(len);
+            let own: Vec<u32> = match rows {
+                Some(rows) => rows[part].to_vec(),
+                None => part.map(|r| r as u32).collect(),
+            };
+            self.route(tree, &walk, own, |leaf, rows| {
+                // SAFETY: tasks have different rows, and within a task leaves share none.
+                unsafe { scatter.add(rows, factor * tree.leaf_value[leaf]) };
+            });
+        });
+    }
+
+    /// Divides rows, ascending, down a tree and hands over each leaf's.
+    fn route(
+        &self,
+        tree: &Tree,
+        walk: &[(usize, LeftBins)],
+        own: Vec<u32>,
+        mut done: impl FnMut(usize, &[u32]),
+    ) {
+        let n = own.len();
+        let mut rows = own;
+        let (mut left, mut right) = (vec![0u32; n + 16], vec![0u32; n + 16]);
+        let mut open: Vec<(i32, Range<usize>)> = vec![(if walk.is_empty() { -1 } else { 0 }, 0..n)];
+        while let Some((node, range)) = open.pop() {
+            let Ok(at) = usize::try_from(node) else {
+                done((!node) as usize, &rows[range]);
+                continue;
+            };
+            if range.is_empty() {
+                continue;
             }
+            let (feature, bins) = &walk[at];
+            let part = &mut rows[range.clone()];
+            let l = divide(part, &self.columns[*feature], bins, &mut left, &mut right);
+            let (to_left, to_right) = part.split_at_mut(l);
+            to_left.copy_from_slice(&left[..l]);
+            to_right.copy_from_slice(&right[..to_right.len()]);
+            open.push((tree.left_child[at], range.start..range.start + l));
+            open.push((tree.right_child[at], range.start + l..range.end));
         }
     }
 }
 
-fn columns(x: &Matrix<'_>) -> Vec<Vec<f64>> {
-    (0..x.width()).map(|c| (0..x.rows()).map(|r| x.get(r, c)).collect()).collect()
+/// A column with room for wide loads behind it.
+pub(super) fn padded(mut column: Vec<u8>) -> Vec<u8> {
+    column.extend([0; PAD]);
+    column
 }

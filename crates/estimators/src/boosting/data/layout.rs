@@ -1,15 +1,16 @@
-//! Training rows as bins.
-//!
-//! Layout: one byte a row and feature, column by column, so that a histogram of a feature reads one array in the order
-//! of a leaf's rows. Features that cannot be split are left out.
+//! Which bins the features have; those that cannot be split are left out.
 #![allow(clippy::indexing_slicing, reason = "indices stay below the lengths that the loops run over")]
 
 use super::bins::{BinMapper, BinRule, MissingKind};
+use super::dataset::padded;
+use super::lookup::Lookup;
+use crate::boosting::Matrix;
+use crate::boosting::kernels::LeftBins;
 use crate::boosting::model::{DEFAULT_LEFT, Tree};
 use crate::features::Features;
 use lyceum_data::Random;
 use lyceum_tensor::Pool;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 /// One feature that can be split.
 pub(in crate::boosting) struct BinnedFeature {
@@ -21,109 +22,87 @@ pub(in crate::boosting) struct BinnedFeature {
 /// What the bins of the features are.
 pub(in crate::boosting) struct Layout {
     pub(in crate::boosting) features: Vec<BinnedFeature>,
-    /// Bins of a histogram.
-    pub(in crate::boosting) width: usize,
     /// For `feature_infos` of a model file: the mappers of all features that were split.
     pub(in crate::boosting) infos: Vec<Option<BinMapper>>,
 }
 
 impl Layout {
-    /// Learns the bins from training columns.
-    pub(in crate::boosting) fn fit(
-        columns: &[Vec<f64>],
+    /// Learns the bins from training rows.
+    pub(super) fn fit(
+        x: &Matrix<'_>,
         names: &Features,
         rule: &BinRule,
         min_leaf: usize,
         pool: &Pool,
     ) -> Self {
-        let rows = columns.first().map_or(0, Vec::len);
+        let (rows, width) = (x.rows(), x.width());
         let sample = sample_rows(rows, rule.sample);
-        let found: Vec<Mutex<Option<BinMapper>>> = columns.iter().map(|_| Mutex::new(None)).collect();
-        pool.run(columns.len(), |i| {
-            let values: Vec<f64> = match &sample {
-                Some(rows) => rows.iter().map(|r| columns[i][*r]).collect(),
-                None => columns[i].clone(),
-            };
-            let mapper = map_feature(&values, names.levels[i].is_some(), rule);
+        let found: Vec<Mutex<Option<BinMapper>>> = (0..width).map(|_| Mutex::new(None)).collect();
+        pool.run(width, |i| {
+            let mut values = Vec::new();
+            x.column(i, sample.as_deref(), &mut values);
+            let category = names.levels.get(i).is_some_and(Option::is_some);
+            let mapper = map_feature(&values, category, rule);
             if mapper.bins() > 1 && (!rule.feature_pre_filter || can_split(&mapper, &values, min_leaf, rows))
             {
-                *found[i].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(mapper);
+                *found[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(mapper);
             }
         });
-        let infos: Vec<Option<BinMapper>> = found
-            .into_iter()
-            .map(|m| m.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
-            .collect();
-        let (mut features, mut width) = (Vec::new(), 0);
-        for (index, mapper) in infos.iter().enumerate() {
-            if let Some(mapper) = mapper {
-                features.push(BinnedFeature { index, mapper: mapper.clone() });
-                width += mapper.bins();
-            }
-        }
-        Self { features, width, infos }
+        let infos: Vec<Option<BinMapper>> =
+            found.into_iter().map(|m| m.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
+        let feature = |(index, mapper): (usize, &Option<BinMapper>)| {
+            mapper.as_ref().map(|m| BinnedFeature { index, mapper: m.clone() })
+        };
+        let features = infos.iter().enumerate().filter_map(feature).collect();
+        Self { features, infos }
     }
 
-    /// The bins of some rows, a column for each feature of the layout.
-    pub(in crate::boosting) fn bin(&self, columns: &[Vec<f64>], pool: &Pool) -> Vec<Vec<u8>> {
+    /// The bins of some rows, a padded column for each feature of the layout.
+    pub(super) fn bin(&self, x: &Matrix<'_>, pool: &Pool) -> Vec<Vec<u8>> {
         let out: Vec<Mutex<Vec<u8>>> = self.features.iter().map(|_| Mutex::new(Vec::new())).collect();
         pool.run(self.features.len(), |i| {
             let feature = &self.features[i];
-            let bins = columns[feature.index].iter().map(|x| feature.mapper.bin(*x) as u8).collect();
-            *out[i].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = bins;
+            let lookup = Lookup::new(&feature.mapper);
+            let mut values = Vec::new();
+            x.column(feature.index, None, &mut values);
+            let bins = padded(values.iter().map(|v| lookup.bin(*v)).collect());
+            *out[i].lock().unwrap_or_else(PoisonError::into_inner) = bins;
         });
-        out.into_iter().map(|b| b.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)).collect()
+        out.into_iter().map(|b| b.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
     }
 }
 
 impl Layout {
-    /// A tree's decisions over bins.
-    pub(in crate::boosting) fn walk<'a>(&self, tree: &'a Tree) -> Walk<'a> {
-        let place = |index: usize| self.features.iter().position(|f| f.index == index).unwrap_or_default();
-        let nodes = (0..tree.split_feature.len()).map(|n| {
-            let feature = place(tree.split_feature[n]);
-            let left = self.features.get(feature).map_or([false; 256], |f| left_bins(tree, n, &f.mapper));
+    /// A tree's decisions over bins: each node's feature, by its number here, and the bins that go left.
+    pub(in crate::boosting) fn walk(&self, tree: &Tree) -> Vec<(usize, LeftBins)> {
+        let mut place = vec![0; self.infos.len()];
+        self.features.iter().enumerate().for_each(|(at, f)| place[f.index] = at);
+        let node = |n: usize| {
+            let feature = place[tree.split_feature[n]];
+            let left =
+                self.features.get(feature).map_or(LeftBins::default(), |f| left_bins(tree, n, &f.mapper));
             (feature, left)
-        });
-        Walk { tree, nodes: nodes.collect() }
+        };
+        (0..tree.split_feature.len()).map(node).collect()
     }
 }
 
-/// A tree whose nodes ask for bins: the feature's number and whether each bin goes left.
-pub(in crate::boosting) struct Walk<'a> {
-    tree: &'a Tree,
-    nodes: Vec<(usize, [bool; 256])>,
-}
-
-impl Walk<'_> {
-    /// The leaf of a row whose bins `bin` tells by feature.
-    pub(in crate::boosting) fn leaf(&self, bin: impl Fn(usize) -> Option<u8>) -> usize {
-        let mut node = if self.nodes.is_empty() { -1 } else { 0 };
-        while let Ok(at) = usize::try_from(node) {
-            let (feature, left) = &self.nodes[at];
-            let goes_left = bin(*feature).is_some_and(|b| left[b as usize]);
-            node = if goes_left { self.tree.left_child[at] } else { self.tree.right_child[at] };
-        }
-        (!node) as usize
-    }
-}
-
-fn left_bins(tree: &Tree, node: usize, mapper: &BinMapper) -> [bool; 256] {
-    let mut left = [false; 256];
+fn left_bins(tree: &Tree, node: usize, mapper: &BinMapper) -> LeftBins {
+    let mut left = LeftBins::default();
     match mapper {
         BinMapper::Category { categories } => {
             for (bin, category) in categories.iter().enumerate() {
-                left[bin + 1] = tree.goes_left_at(node, f64::from(*category));
+                left.set(bin + 1, tree.goes_left_at(node, f64::from(*category)));
             }
         }
         BinMapper::Number { bounds, missing, .. } => {
             for (bin, bound) in bounds.iter().enumerate() {
-                left[bin] = *bound <= tree.threshold[node];
+                left.set(bin, *bound <= tree.threshold[node]);
             }
             let default_left = tree.decision_type[node] & DEFAULT_LEFT != 0;
             match missing {
-                MissingKind::Nan => left[bounds.len()] = default_left,
-                MissingKind::Zero => left[mapper.bin(0.0)] = default_left,
+                MissingKind::Nan => left.set(bounds.len(), default_left),
+                MissingKind::Zero => left.set(mapper.bin(0.0), default_left),
                 MissingKind::None => {}
             }
         }

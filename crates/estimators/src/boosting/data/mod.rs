@@ -3,8 +3,9 @@
 mod bins;
 mod dataset;
 mod layout;
+mod lookup;
 
 pub(super) use bins::ZERO;
 pub use bins::{BinMapper, BinRule, MissingKind};
 pub use dataset::Dataset;
-pub(super) use layout::Layout;
+pub(super) use layout::{BinnedFeature, Layout};

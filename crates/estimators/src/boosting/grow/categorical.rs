@@ -3,32 +3,43 @@
 #![allow(clippy::indexing_slicing, reason = "bins stay below the histogram's length")]
 
 use super::histogram::Cell;
-use super::numeric::{EPSILON, Side, Split, Sums, leaf_gain, rows_of};
+use super::limits::{EPSILON, Limits};
+use super::numeric::{Side, Split, Sums, rows_of};
 use crate::boosting::params::{CategoryParams, TreeParams};
 
 /// The best split of a category feature, if any has a positive gain. Bin 0 (anything else) always goes right.
-pub(super) fn best(hist: &[Cell], sums: Sums, p: &TreeParams, c: &CategoryParams) -> Option<Split> {
+pub(super) fn best(
+    hist: &[Cell],
+    sums: Sums,
+    limits: &Limits<'_>,
+    c: &CategoryParams,
+    only: Option<usize>,
+) -> Option<Split> {
+    let p = limits.p;
     let total = (sums.gradient, sums.hessian + 2.0 * EPSILON);
-    let base = leaf_gain(total.0, total.1, p.lambda_l1, p.lambda_l2) + p.min_gain_to_split;
-    let scan = Scan { hist, p, c, sums, total, base, factor: sums.rows as f64 / sums.hessian };
+    let base = limits.side_gain(total, sums.rows, p.lambda_l2) + p.min_gain_to_split;
+    let scan = Scan { hist, p, limits, c, sums, total, base, factor: sums.rows as f64 / sums.hessian, only };
     if hist.len() <= c.max_cat_to_onehot { scan.one_against_rest() } else { scan.prefixes() }
 }
 
 struct Scan<'a> {
     hist: &'a [Cell],
     p: &'a TreeParams,
+    limits: &'a Limits<'a>,
     c: &'a CategoryParams,
     sums: Sums,
     total: (f64, f64),
     base: f64,
     factor: f64,
+    /// The one candidate to look at, by its number.
+    only: Option<usize>,
 }
 
 impl Scan<'_> {
-    fn gain(&self, left: (f64, f64), l2: f64) -> f64 {
+    fn gain(&self, left: (f64, f64), rows: usize, l2: f64) -> f64 {
         let right = (self.total.0 - left.0, self.total.1 - left.1);
-        leaf_gain(left.0, left.1, self.p.lambda_l1, l2) + leaf_gain(right.0, right.1, self.p.lambda_l1, l2)
-            - self.base
+        let rest = self.sums.rows.saturating_sub(rows);
+        self.limits.gain((left, rows), (right, rest), l2).map_or(f64::NEG_INFINITY, |gain| gain - self.base)
     }
 
     fn one_against_rest(&self) -> Option<Split> {
@@ -41,7 +52,10 @@ impl Scan<'_> {
             if !enough || h.min(self.total.1 - left.1) < self.p.min_sum_hessian_in_leaf {
                 continue;
             }
-            let gain = self.gain(left, self.p.lambda_l2);
+            if self.only.is_some_and(|only| only != bin - 1) {
+                continue;
+            }
+            let gain = self.gain(left, rows, self.p.lambda_l2);
             if gain > best.as_ref().map_or(0.0, |b| b.gain) {
                 let side = Side::Among(vec![bin as u8]);
                 best = Some(Split { gain, feature: 0, side, left, l2: self.p.lambda_l2 });
@@ -84,7 +98,10 @@ impl Scan<'_> {
                 continue;
             }
             group = 0;
-            let gain = self.gain((g, h), l2);
+            if self.only.is_some_and(|only| only != i) {
+                continue;
+            }
+            let gain = self.gain((g, h), rows, l2);
             if gain > best.as_ref().map_or(0.0, |b| b.gain) {
                 let side = Side::Among(order[..=i].iter().map(|b| *b as u8).collect());
                 best = Some(Split { gain, feature: 0, side, left: (g, h), l2 });
@@ -105,7 +122,9 @@ mod tests {
             hist.push([if bin % 2 == 0 { 60.0 } else { -60.0 }, 100.0]);
         }
         let sums = Sums { gradient: 0.0, hessian: 800.0, rows: 800 };
-        let split = best(&hist, sums, &TreeParams::default(), &CategoryParams::default()).unwrap();
+        let split =
+            best(&hist, sums, &Limits::free(&TreeParams::default()), &CategoryParams::default(), None)
+                .unwrap();
         let Side::Among(mut left) = split.side else { panic!("a set of categories") };
         left.sort_unstable();
         assert!(left == [1, 3, 5, 7] || left == [2, 4, 6, 8], "{left:?}");

@@ -1,38 +1,59 @@
-//! Sums of gradients and hessians by bin.
-//!
-//! Layout: `[gradient, hessian]` in f64, bin after bin, feature after feature. A leaf's gradients are gathered once
-//! into the order of its rows; then each feature adds them up in that order, so that the sums are the same bits at any
-//! number of threads.
-#![allow(
-    clippy::indexing_slicing,
-    reason = "bins stay below the mapper's count, rows below the columns' length"
-)]
+//! Histograms of one leaf: a slice of packed cells for each block.
+#![allow(clippy::indexing_slicing, reason = "blocks and features stay below the lengths made here")]
 
-/// One bin: sums of gradients and hessians.
+use super::packed::{Block, Steps, split};
+use crate::boosting::data::BinnedFeature;
+use crate::boosting::kernels::{ROW, STRIDE};
+use std::sync::Mutex;
+
+/// One bin in full precision: sums of gradients and hessians.
 pub(super) type Cell = [f64; 2];
 
-/// Gradients and hessians of some rows, in their order.
-pub(super) fn gather(rows: &[u32], gradients: &[f32], hessians: &[f32], out: &mut Vec<(f32, f32)>) {
+/// The cells of a leaf, block by block.
+pub(super) type Histogram = Vec<Mutex<Vec<i64>>>;
+
+/// Buffers of histograms that are used again and again.
+#[derive(Default)]
+pub(super) struct Spare(Vec<Histogram>);
+
+impl Spare {
+    /// A histogram with anything in it.
+    pub(super) fn take(&mut self, blocks: &[Block]) -> Histogram {
+        let fresh =
+            || blocks.iter().map(|b| Mutex::new(vec![0; b.features.len().min(ROW) * STRIDE])).collect();
+        self.0.pop().unwrap_or_else(fresh)
+    }
+
+    pub(super) fn give(&mut self, histogram: Histogram) {
+        if !histogram.is_empty() {
+            self.0.push(histogram);
+        }
+    }
+}
+
+/// Sets the used cells of a block to 0.
+pub(super) fn clear(cells: &mut [i64], features: &[BinnedFeature]) {
+    for (own, feature) in cells.chunks_exact_mut(STRIDE).zip(features) {
+        own[..feature.mapper.bins()].fill(0);
+    }
+}
+
+/// Turns a parent's cells into those of the other child.
+pub(super) fn subtract(parent: &mut [i64], child: &[i64], features: &[BinnedFeature]) {
+    let pairs = parent.chunks_exact_mut(STRIDE).zip(child.chunks_exact(STRIDE)).zip(features);
+    for ((parent, child), feature) in pairs {
+        let bins = feature.mapper.bins();
+        parent[..bins].iter_mut().zip(&child[..bins]).for_each(|(p, c)| *p = p.wrapping_sub(*c));
+    }
+}
+
+/// Cells of a feature in full precision.
+pub(super) fn real(cells: &[i64], steps: Steps, out: &mut Vec<Cell>) {
     out.clear();
-    out.extend(rows.iter().map(|r| (gradients[*r as usize], hessians[*r as usize])));
-}
-
-/// The histogram of one feature over some rows.
-pub(super) fn build(bins: &[u8], rows: &[u32], gathered: &[(f32, f32)], out: &mut [Cell]) {
-    out.fill([0.0; 2]);
-    for (row, (g, h)) in rows.iter().zip(gathered) {
-        let cell = &mut out[bins[*row as usize] as usize];
-        cell[0] += f64::from(*g);
-        cell[1] += f64::from(*h);
-    }
-}
-
-/// Turns a parent's histogram into that of the other child.
-pub(super) fn subtract(parent: &mut [Cell], child: &[Cell]) {
-    for (p, c) in parent.iter_mut().zip(child) {
-        p[0] -= c[0];
-        p[1] -= c[1];
-    }
+    out.extend(cells.iter().map(|cell| {
+        let (g, h) = split(*cell);
+        [g as f64 * steps.gradient, h as f64 * steps.hessian]
+    }));
 }
 
 #[cfg(test)]
@@ -40,19 +61,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rest_is_the_other_child() {
-        let bins = [0, 1, 1, 2, 0];
-        let gradients: Vec<f32> = (0..5).map(|i| i as f32).collect();
-        let hessians = [1.0; 5];
-        let hist = |rows: &[u32]| {
-            let (mut gathered, mut out) = (Vec::new(), vec![[0.0; 2]; 3]);
-            gather(rows, &gradients, &hessians, &mut gathered);
-            build(&bins, rows, &gathered, &mut out);
-            out
-        };
-        let mut all = hist(&[0, 1, 2, 3, 4]);
-        assert_eq!(all, [[4.0, 2.0], [3.0, 2.0], [3.0, 1.0]]);
-        subtract(&mut all, &hist(&[1, 4]));
-        assert_eq!(all, hist(&[0, 2, 3]));
+    fn halves_do_not_mix() {
+        let steps = Steps { gradient: 0.5, hessian: 0.25 };
+        let cell = |g: i64, h: i64| (g << 32) + h;
+        let mut out = Vec::new();
+        real(&[cell(-3, 5), cell(2, 0), cell(-1, 0xffff_ffff), cell(-3, 5) - cell(4, 2)], steps, &mut out);
+        assert_eq!(out, [[-1.5, 1.25], [1.0, 0.0], [-0.5, 4_294_967_295.0 * 0.25], [-3.5, 0.75]]);
     }
 }

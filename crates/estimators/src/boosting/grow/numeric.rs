@@ -5,11 +5,9 @@
 #![allow(clippy::indexing_slicing, reason = "bins stay below the histogram's length")]
 
 use super::histogram::Cell;
+use super::limits::{EPSILON, Limits};
 use crate::boosting::data::{BinMapper, MissingKind, ZERO};
 use crate::boosting::params::TreeParams;
-
-/// Keeps sums of hessians from being 0.
-pub(super) const EPSILON: f64 = 1e-15;
 
 /// Sums over the rows of a leaf.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -41,33 +39,24 @@ pub(super) struct Split {
     pub(super) l2: f64,
 }
 
-/// Gradient sum after L1.
-pub(super) fn soften(gradient: f64, l1: f64) -> f64 {
-    gradient.signum() * (gradient.abs() - l1).max(0.0)
-}
-
-/// The output of a leaf that minimises the loss.
-pub(super) fn output(gradient: f64, hessian: f64, l1: f64, l2: f64) -> f64 {
-    -soften(gradient, l1) / (hessian + l2)
-}
-
-/// Twice the loss that a leaf takes away.
-pub(super) fn leaf_gain(gradient: f64, hessian: f64, l1: f64, l2: f64) -> f64 {
-    let g = soften(gradient, l1);
-    g * g / (hessian + l2)
-}
-
 /// Estimates rows from a sum of hessians.
 pub(super) fn rows_of(hessian: f64, factor: f64) -> usize {
     (hessian * factor + 0.5) as usize
 }
 
-/// The best split of a number feature, if any has a positive gain.
-pub(super) fn best(hist: &[Cell], mapper: &BinMapper, sums: Sums, p: &TreeParams) -> Option<Split> {
+/// The best split of a number feature, if any has a positive gain; `only` leaves one threshold to look at.
+pub(super) fn best(
+    hist: &[Cell],
+    mapper: &BinMapper,
+    sums: Sums,
+    limits: &Limits<'_>,
+    only: Option<usize>,
+) -> Option<Split> {
     let BinMapper::Number { missing, .. } = mapper else { return None };
+    let p = limits.p;
     let total = (sums.gradient, sums.hessian + 2.0 * EPSILON);
-    let base = leaf_gain(total.0, total.1, p.lambda_l1, p.lambda_l2) + p.min_gain_to_split;
-    let scan = Scan { hist, p, sums, total, base, factor: sums.rows as f64 / sums.hessian };
+    let base = limits.side_gain(total, sums.rows, p.lambda_l2) + p.min_gain_to_split;
+    let scan = Scan { hist, p, limits, sums, total, base, factor: sums.rows as f64 / sums.hessian, only };
     let skip = |kind| match kind {
         MissingKind::Zero => Some(mapper.bin(ZERO / 2.0)),
         _ => None,
@@ -92,10 +81,12 @@ pub(super) fn best(hist: &[Cell], mapper: &BinMapper, sums: Sums, p: &TreeParams
 struct Scan<'a> {
     hist: &'a [Cell],
     p: &'a TreeParams,
+    limits: &'a Limits<'a>,
     sums: Sums,
     total: (f64, f64),
     base: f64,
     factor: f64,
+    only: Option<usize>,
 }
 
 impl Scan<'_> {
@@ -119,7 +110,7 @@ impl Scan<'_> {
             if left_rows < self.p.min_data_in_leaf || left.1 < self.p.min_sum_hessian_in_leaf {
                 break;
             }
-            self.keep(&mut best, left, (g, h), bin - 1, true);
+            self.keep(&mut best, (left, left_rows), ((g, h), rows), bin - 1, true);
         }
         best
     }
@@ -144,7 +135,7 @@ impl Scan<'_> {
             if right_rows < self.p.min_data_in_leaf || right.1 < self.p.min_sum_hessian_in_leaf {
                 break;
             }
-            self.keep(&mut best, (g, h), right, bin, false);
+            self.keep(&mut best, ((g, h), rows), (right, right_rows), bin, false);
         }
         best
     }
@@ -152,15 +143,19 @@ impl Scan<'_> {
     fn keep(
         &self,
         best: &mut Option<Split>,
-        left: (f64, f64),
-        right: (f64, f64),
+        left: ((f64, f64), usize),
+        right: ((f64, f64), usize),
         bin: usize,
         default_left: bool,
     ) {
-        let (l1, l2) = (self.p.lambda_l1, self.p.lambda_l2);
-        let gain = leaf_gain(left.0, left.1, l1, l2) + leaf_gain(right.0, right.1, l1, l2) - self.base;
+        if self.only.is_some_and(|only| only != bin) {
+            return;
+        }
+        let l2 = self.p.lambda_l2;
+        let Some(gain) = self.limits.gain(left, right, l2).map(|gain| gain - self.base) else { return };
         if gain > best.as_ref().map_or(0.0, |b| b.gain) {
-            *best = Some(Split { gain, feature: 0, side: Side::UpTo { bin, default_left }, left, l2 });
+            let side = Side::UpTo { bin, default_left };
+            *best = Some(Split { gain, feature: 0, side, left: left.0, l2 });
         }
     }
 }
@@ -192,7 +187,7 @@ mod tests {
             let hist: Vec<Cell> =
                 (0..6).map(|_| [random.normal() * 5.0, 1.0 + random.below(9) as f64]).collect();
             let s = sums(&hist);
-            let got = best(&hist, &mapper(6, MissingKind::None), s, &params());
+            let got = best(&hist, &mapper(6, MissingKind::None), s, &Limits::free(&params()), None);
             let side = |c: &[Cell]| c.iter().fold((0.0, 0.0), |a, c| (a.0 + c[0], a.1 + c[1]));
             let score = |(g, h): (f64, f64)| g * g / h;
             let all = (1..6).map(|t| score(side(&hist[..t])) + score(side(&hist[t..])));
@@ -204,10 +199,12 @@ mod tests {
     #[test]
     fn missing_values_go_where_they_fit() {
         let hist = [[5.0, 5.0], [-5.0, 5.0], [-4.0, 4.0]];
-        let split = best(&hist, &mapper(2, MissingKind::Nan), sums(&hist), &params()).unwrap();
+        let split =
+            best(&hist, &mapper(2, MissingKind::Nan), sums(&hist), &Limits::free(&params()), None).unwrap();
         assert_eq!(split.side, Side::UpTo { bin: 0, default_left: false });
         let hist = [[5.0, 5.0], [-5.0, 5.0], [4.0, 4.0]];
-        let split = best(&hist, &mapper(2, MissingKind::Nan), sums(&hist), &params()).unwrap();
+        let split =
+            best(&hist, &mapper(2, MissingKind::Nan), sums(&hist), &Limits::free(&params()), None).unwrap();
         assert_eq!(split.side, Side::UpTo { bin: 0, default_left: true });
     }
 
@@ -215,6 +212,6 @@ mod tests {
     fn small_leaves_are_refused() {
         let hist = [[5.0, 2.0], [-5.0, 40.0]];
         let p = TreeParams { min_data_in_leaf: 3, ..TreeParams::default() };
-        assert_eq!(best(&hist, &mapper(2, MissingKind::None), sums(&hist), &p), None);
+        assert_eq!(best(&hist, &mapper(2, MissingKind::None), sums(&hist), &Limits::free(&p), None), None);
     }
 }

@@ -242,6 +242,34 @@ impl Objective {
         }
     }
 
+    /// The objective of a model file's line; what the line does not say is as in `base`.
+    ///
+    /// # Errors
+    /// An empty line (an objective of the caller's own) or an unknown name.
+    pub fn from_line(line: &str, base: Self) -> Result<Self> {
+        let mut out = base;
+        let mut words = line.split_whitespace();
+        let Some(name) = words.next() else {
+            return Err(Error::invalid("the model has no objective: it was trained on gradients of its own"));
+        };
+        out.set_kind(name)?;
+        for word in words {
+            let number = |v: &str| v.parse::<f64>().ok();
+            match word.split_once(':') {
+                Some(("num_class", v)) => out.num_class = v.parse().unwrap_or(out.num_class),
+                Some(("sigmoid", v)) => out.sigmoid = number(v).unwrap_or(out.sigmoid),
+                Some(("alpha", v)) => out.alpha = number(v).unwrap_or(out.alpha),
+                Some(("c", v)) => out.fair_c = number(v).unwrap_or(out.fair_c),
+                Some(("tweedie_variance_power", v)) => {
+                    out.tweedie_variance_power = number(v).unwrap_or(out.tweedie_variance_power);
+                }
+                _ => out.reg_sqrt |= word == "sqrt",
+            }
+        }
+        out.check()?;
+        Ok(out)
+    }
+
     /// What turns raw scores into predictions.
     pub fn transform(&self) -> Transform {
         match self.kind {

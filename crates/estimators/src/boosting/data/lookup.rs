@@ -1,0 +1,99 @@
+//! The bin of a value without a branch for every bound.
+#![allow(clippy::indexing_slicing, reason = "halving stays within the 256 bounds")]
+
+use super::bins::{BinMapper, MissingKind};
+use std::collections::HashMap;
+
+/// [`BinMapper::bin`] laid out for many values.
+pub(super) enum Lookup {
+    Number {
+        /// Upper bounds, then infinity up to 256.
+        bounds: Box<[f64; 256]>,
+        nan: u8,
+    },
+    /// Bins of categories below the length; the others by hash.
+    Category { near: Vec<u8>, far: HashMap<u32, u8> },
+}
+
+/// Categories up to here are looked up in a table.
+const NEAR: usize = 1 << 16;
+
+impl Lookup {
+    pub(super) fn new(mapper: &BinMapper) -> Self {
+        match mapper {
+            BinMapper::Number { bounds, missing, .. } => {
+                let mut all = Box::new([f64::INFINITY; 256]);
+                all.iter_mut().zip(bounds).for_each(|(a, b)| *a = *b);
+                let nan = if *missing == MissingKind::Nan { bounds.len() } else { mapper.bin(0.0) };
+                Self::Number { bounds: all, nan: nan as u8 }
+            }
+            BinMapper::Category { categories } => {
+                let highest = categories.iter().map(|c| *c as usize).filter(|c| *c < NEAR).max();
+                let mut near = vec![0; highest.map_or(0, |h| h + 1)];
+                let mut far = HashMap::new();
+                for (i, category) in categories.iter().enumerate() {
+                    match near.get_mut(*category as usize) {
+                        Some(bin) => *bin = (i + 1) as u8,
+                        None => {
+                            far.insert(*category, (i + 1) as u8);
+                        }
+                    }
+                }
+                Self::Category { near, far }
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn bin(&self, x: f64) -> u8 {
+        match self {
+            Self::Number { nan, .. } if x.is_nan() => *nan,
+            Self::Number { bounds, .. } => {
+                let mut at = 0usize;
+                for step in [128usize, 64, 32, 16, 8, 4, 2, 1] {
+                    // Bounds below x are skipped; x in a bin has the bin's upper bound at or above it.
+                    at += if bounds[(at + step - 1) & 255] < x { step } else { 0 };
+                }
+                at as u8
+            }
+            Self::Category { near, far } => {
+                if !(x > -1.0 && x < 4_294_967_295.0) {
+                    return 0;
+                }
+                let category = x as u32;
+                match near.get(category as usize) {
+                    Some(bin) => *bin,
+                    None => far.get(&category).copied().unwrap_or(0),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boosting::BinRule;
+    use lyceum_data::Random;
+
+    #[test]
+    fn says_what_the_mapper_says() {
+        let mut random = Random::new(4, 0);
+        let mut values: Vec<f64> = (0..3000).map(|_| (random.normal() * 8.0).round() / 4.0).collect();
+        values.extend([f64::NAN, f64::NEG_INFINITY, f64::INFINITY, 0.0, -0.0, 1e-36]);
+        for max_bin in [2, 3, 17, 255] {
+            for use_missing in [true, false] {
+                let finite: Vec<f64> = values.iter().copied().filter(|x| !x.is_infinite()).collect();
+                let rule = BinRule { max_bin, use_missing, ..BinRule::default() };
+                let mapper = BinMapper::numbers(&finite, &rule);
+                let lookup = Lookup::new(&mapper);
+                assert!(values.iter().all(|x| lookup.bin(*x) as usize == mapper.bin(*x)));
+            }
+        }
+        let mapper = BinMapper::Category { categories: vec![7, 0, 100_000, 3] };
+        let lookup = Lookup::new(&mapper);
+        for x in [7.0, 0.0, -0.5, -1.0, 3.9, 4.0, 100_000.0, 99_999.0, 5e9, f64::NAN] {
+            assert_eq!(lookup.bin(x) as usize, mapper.bin(x), "{x}");
+        }
+    }
+}

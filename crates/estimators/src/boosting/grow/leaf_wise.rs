@@ -1,0 +1,191 @@
+//! Best leaf first, as LightGBM grows a tree.
+#![allow(clippy::indexing_slicing, reason = "leaves, blocks and features stay below the lengths made here")]
+
+use super::histogram::{Histogram, clear, subtract};
+use super::numeric::{Split, Sums};
+use super::packed::split;
+use super::search::Asked;
+use super::{Growing, Leaf, monotone, write};
+use crate::boosting::kernels::{Rows, STRIDE, accumulate};
+use crate::boosting::model::Tree;
+use std::sync::{Mutex, PoisonError};
+
+/// Best splits of the small and the big child.
+type Found = [Option<Split>; 2];
+
+impl Growing<'_> {
+    /// The tree, and the L2 that each leaf's output was made with.
+    pub(super) fn leaf_wise(&mut self) -> (Tree, Vec<Option<f64>>) {
+        let params = self.search.params;
+        let mut tree = Tree { shrinkage: 1.0, ..Tree::default() };
+        let mut leaves = vec![self.root()];
+        self.search_root(&mut leaves[0]);
+        while leaves.len() < params.tree.num_leaves {
+            let gain = |l: &Leaf| l.best.as_ref().map_or(0.0, |b| b.gain);
+            let next = (0..leaves.len()).rev().max_by(|a, b| gain(&leaves[*a]).total_cmp(&gain(&leaves[*b])));
+            let Some((at, split)) = next.and_then(|n| leaves[n].best.take().map(|s| (n, s))) else { break };
+            self.apply(&mut tree, &mut leaves, at, &split);
+            self.children(&mut leaves, at);
+            for changed in monotone::tighten(&tree, &mut leaves, &self.search) {
+                self.search_again(&mut leaves[changed], changed);
+            }
+        }
+        let l2 = leaves.iter().map(|l| Some(l.l2)).collect();
+        self.finish(&mut tree, leaves);
+        (tree, l2)
+    }
+
+    /// The leaf of all rows, its histogram built.
+    pub(super) fn root(&mut self) -> Leaf {
+        let p = &self.search.params.tree;
+        let histogram = self.spare.take(self.blocks);
+        let rows = self.partition.of(0);
+        let features = &self.search.layout.features;
+        self.pool.run(self.blocks.len(), |b| {
+            let block = &self.blocks[b];
+            let mut cells = histogram[b].lock().unwrap_or_else(PoisonError::into_inner);
+            clear(&mut cells, &features[block.features.clone()]);
+            let rows = if self.whole { Rows::All(0..rows.len()) } else { Rows::Of(rows) };
+            accumulate(&block.rows, rows, self.packed, block.features.len(), &mut cells);
+        });
+        // Every row has a bin of the first feature.
+        let first = histogram.first().map(|h| {
+            let cells = h.lock().unwrap_or_else(PoisonError::into_inner);
+            let bins = features.first().map_or(0, |f| f.mapper.bins());
+            split(cells[..bins].iter().fold(0i64, |s, c| s.wrapping_add(*c)))
+        });
+        let (g, h) = first.unwrap_or_default();
+        let steps = self.search.steps;
+        let sums =
+            Sums { gradient: g as f64 * steps.gradient, hessian: h as f64 * steps.hessian, rows: rows.len() };
+        Leaf {
+            sums,
+            output: super::limits::output(sums.gradient, sums.hessian.max(1e-300), p.lambda_l1, p.lambda_l2),
+            depth: 0,
+            parent: None,
+            l2: p.lambda_l2,
+            bounds: (f64::NEG_INFINITY, f64::INFINITY),
+            path: Vec::new(),
+            histogram,
+            best: None,
+        }
+    }
+
+    fn search_root(&self, root: &mut Leaf) {
+        self.search_again(root, 0);
+    }
+
+    /// Searches a leaf whose histogram is there.
+    fn search_again(&self, leaf: &mut Leaf, at: usize) {
+        leaf.best = None;
+        let Some(asked) = self.search.asked(leaf, at) else { return };
+        if leaf.histogram.is_empty() {
+            return;
+        }
+        let found = self.each_block(|b| {
+            let cells = leaf.histogram[b].lock().unwrap_or_else(PoisonError::into_inner);
+            [self.block(b, &cells, Some(&asked)), None]
+        });
+        leaf.best = best_of(found)[0].take();
+    }
+
+    /// Divides a leaf's rows and writes the split.
+    pub(super) fn apply(&mut self, tree: &mut Tree, leaves: &mut Vec<Leaf>, at: usize, split: &Split) {
+        let bins = write::left_bins(&self.search.layout.features[split.feature].mapper, &split.side);
+        self.partition.divide(at, &self.data.columns[split.feature], &bins, self.pool);
+        let counts = (self.partition.of(at).len(), self.partition.of(leaves.len()).len());
+        write::record(tree, leaves, at, split, counts, &self.search);
+    }
+
+    /// Histograms and best splits of the leaf that was divided and the last one.
+    fn children(&mut self, leaves: &mut [Leaf], left: usize) {
+        let right = leaves.len() - 1;
+        let big = std::mem::take(&mut leaves[left].histogram);
+        if leaves.len() >= self.search.params.tree.num_leaves {
+            self.spare.give(big);
+            return;
+        }
+        let left_is_small = leaves[left].sums.rows <= leaves[right].sums.rows;
+        let (small_at, big_at) = if left_is_small { (left, right) } else { (right, left) };
+        let asked =
+            [self.search.asked(&leaves[small_at], small_at), self.search.asked(&leaves[big_at], big_at)];
+        if asked.iter().all(Option::is_none) {
+            self.spare.give(big);
+            return;
+        }
+        let small = self.spare.take(self.blocks);
+        let rows = self.partition.of(small_at);
+        let found = self.each_block(|b| {
+            let block = &self.blocks[b];
+            let features = &self.search.layout.features[block.features.clone()];
+            let mut own = small[b].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut other = big[b].lock().unwrap_or_else(PoisonError::into_inner);
+            clear(&mut own, features);
+            accumulate(&block.rows, Rows::Of(rows), self.packed, features.len(), &mut own);
+            subtract(&mut other, &own, features);
+            [self.block(b, &own, asked[0].as_ref()), self.block(b, &other, asked[1].as_ref())]
+        });
+        let [for_small, for_big] = best_of(found);
+        self.settle(&mut leaves[small_at], small, for_small);
+        self.settle(&mut leaves[big_at], big, for_big);
+    }
+
+    /// Keeps a histogram where it may be needed.
+    fn settle(&mut self, leaf: &mut Leaf, histogram: Histogram, best: Option<Split>) {
+        let needed = best.is_some() || monotone::looks_back(&self.search.params.tree);
+        leaf.best = best;
+        if needed {
+            leaf.histogram = histogram;
+        } else {
+            self.spare.give(histogram);
+        }
+    }
+
+    /// Runs a task for each block; the answers come in the blocks' order.
+    fn each_block(&self, task: impl Fn(usize) -> Found + Sync) -> Vec<Found> {
+        let out: Vec<Mutex<Found>> = self.blocks.iter().map(|_| Mutex::new([None, None])).collect();
+        self.pool.run(out.len(), |b| {
+            let found = task(b);
+            *out[b].lock().unwrap_or_else(PoisonError::into_inner) = found;
+        });
+        out.into_iter().map(|m| m.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+    }
+
+    /// The best split of a leaf on the features of a block; of equals the first.
+    fn block(&self, b: usize, cells: &[i64], asked: Option<&Asked<'_>>) -> Option<Split> {
+        let asked = asked?;
+        let mut scratch = Vec::new();
+        let mut best: Option<Split> = None;
+        for (feature, own) in self.blocks[b].features.clone().zip(cells.chunks_exact(STRIDE)) {
+            let bins = self.search.layout.features[feature].mapper.bins();
+            let least = best.as_ref().map_or(0.0, |b| b.gain);
+            if let Some(found) = self.search.feature(feature, &own[..bins], asked, least, &mut scratch) {
+                best = Some(found);
+            }
+        }
+        best
+    }
+
+    /// Writes the leaves and gives their histograms back.
+    pub(super) fn finish(&mut self, tree: &mut Tree, leaves: Vec<Leaf>) {
+        let alone = leaves.len() == 1;
+        for (at, leaf) in leaves.into_iter().enumerate() {
+            tree.leaf_value.push(if alone { 0.0 } else { leaf.output });
+            tree.leaf_weight.push(leaf.sums.hessian);
+            tree.leaf_count.push(self.partition.of(at).len());
+            self.spare.give(leaf.histogram);
+        }
+    }
+}
+
+/// The best of the blocks' splits; of equals the first.
+fn best_of(found: Vec<Found>) -> Found {
+    found.into_iter().fold([None, None], |mut best, found| {
+        for (best, new) in best.iter_mut().zip(found) {
+            if new.as_ref().is_some_and(|s| best.as_ref().is_none_or(|b| s.gain > b.gain)) {
+                *best = new;
+            }
+        }
+        best
+    })
+}

@@ -1,0 +1,135 @@
+//! The best split of a leaf on one feature, with all that the parameters ask of it.
+#![allow(clippy::indexing_slicing, reason = "features are numbered by the layout")]
+
+use super::Draw;
+use super::histogram::{Cell, real};
+use super::limits::{Limits, monotone_factor};
+use super::numeric::{Split, Sums};
+use super::packed::Steps;
+use super::{Leaf, categorical, numeric, quick};
+use crate::boosting::data::{BinMapper, Layout, MissingKind};
+use crate::boosting::params::BoostingParams;
+use lyceum_data::Random;
+
+pub(super) struct Search<'a> {
+    pub(super) layout: &'a Layout,
+    pub(super) params: &'a BoostingParams,
+    pub(super) steps: Steps,
+    /// Whether the tree may split on each feature.
+    used: Vec<bool>,
+    seed: u64,
+}
+
+/// What a leaf asks of its splits.
+pub(super) struct Asked<'a> {
+    pub(super) sums: Sums,
+    limits: Limits<'a>,
+    depth: i64,
+    /// Features that this leaf may split on.
+    allowed: Vec<bool>,
+    /// Fixes the draws of this leaf.
+    seed: u64,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(layout: &'a Layout, params: &'a BoostingParams, draw: &Draw<'_>, steps: Steps) -> Self {
+        let used = (0..layout.features.len()).map(|f| draw.features.binary_search(&f).is_ok()).collect();
+        Self { layout, params, steps, used, seed: draw.seed }
+    }
+
+    /// What leaf number `at` of the tree asks; nothing when it stays whole.
+    pub(super) fn asked(&self, leaf: &Leaf, at: usize) -> Option<Asked<'_>> {
+        let p = &self.params.tree;
+        let too_deep = p.max_depth > 0 && leaf.depth >= p.max_depth;
+        let too_small =
+            leaf.sums.rows < 2 * p.min_data_in_leaf || leaf.sums.hessian < 2.0 * p.min_sum_hessian_in_leaf;
+        if too_deep || too_small {
+            return None;
+        }
+        let seed = self.seed.wrapping_add((leaf.depth as u64) << 32).wrapping_add(at as u64);
+        Some(Asked {
+            sums: leaf.sums,
+            limits: Limits { parent: leaf.output, bounds: leaf.bounds, ..Limits::free(p) },
+            depth: leaf.depth,
+            allowed: self.allowed(leaf, seed),
+            seed,
+        })
+    }
+
+    /// Whether the tree may split on a feature.
+    pub(super) fn may(&self, feature: usize) -> bool {
+        self.used[feature]
+    }
+
+    /// The tree's features, less those that no interaction set joins with the path, less those not drawn for the node.
+    fn allowed(&self, leaf: &Leaf, seed: u64) -> Vec<bool> {
+        let mut out = self.used.clone();
+        let sets = &self.params.tree.interaction_constraints;
+        if !sets.is_empty() {
+            let fits = |set: &&Vec<usize>| leaf.path.iter().all(|f| set.contains(f));
+            let open: Vec<&Vec<usize>> = sets.iter().filter(fits).collect();
+            for (allowed, feature) in out.iter_mut().zip(&self.layout.features) {
+                *allowed &= open.iter().any(|set| set.contains(&feature.index));
+            }
+        }
+        let fraction = self.params.sample.feature_fraction_bynode;
+        if fraction < 1.0 {
+            let mut there: Vec<usize> = (0..out.len()).filter(|f| out[*f]).collect();
+            Random::new(seed, 0xb0de).shuffle(&mut there);
+            let kept = ((there.len() as f64 * fraction).round() as usize).max(1);
+            there.iter().skip(kept).for_each(|f| out[*f] = false);
+        }
+        out
+    }
+
+    /// The best split on a feature, if it betters `least`. `scratch` is a buffer.
+    pub(super) fn feature(
+        &self,
+        feature: usize,
+        cells: &[i64],
+        asked: &Asked<'_>,
+        least: f64,
+        scratch: &mut Vec<Cell>,
+    ) -> Option<Split> {
+        if !asked.allowed[feature] {
+            return None;
+        }
+        let own = &self.layout.features[feature];
+        let p = &self.params.tree;
+        let direction = p.monotone_constraints.get(own.index).copied().unwrap_or(0);
+        let limits = Limits { direction, ..asked.limits };
+        let mut factor = p.feature_contri.get(own.index).copied().unwrap_or(1.0);
+        if direction != 0 && p.monotone_penalty > 0.0 {
+            factor *= monotone_factor(p.monotone_penalty, asked.depth);
+        }
+        let whole = matches!(&own.mapper, BinMapper::Number { missing: MissingKind::None, .. });
+        let found = if whole && limits.plain() && !p.extra_trees {
+            let least = if factor == 1.0 { least } else { 0.0 };
+            quick::best(cells, self.steps, asked.sums, p, least)
+        } else {
+            real(cells, self.steps, scratch);
+            let only = p.extra_trees.then(|| self.one(&own.mapper, asked.seed ^ (own.index as u64) << 16));
+            match &own.mapper {
+                BinMapper::Number { .. } => numeric::best(scratch, &own.mapper, asked.sums, &limits, only),
+                BinMapper::Category { .. } => {
+                    categorical::best(scratch, asked.sums, &limits, &self.params.category, only)
+                }
+            }
+        };
+        found
+            .map(|s| Split { feature, gain: s.gain * factor, ..s })
+            .filter(|s| s.gain > least.max(0.0) && s.gain.is_finite())
+    }
+
+    /// The candidate that an extra tree looks at.
+    fn one(&self, mapper: &BinMapper, seed: u64) -> usize {
+        let mut random = Random::new(seed, 0xe7);
+        let bins = mapper.bins();
+        match mapper {
+            BinMapper::Category { .. } if bins > self.params.category.max_cat_to_onehot => {
+                random.below(self.params.category.max_cat_threshold.min(bins / 2).max(1))
+            }
+            _ => random.below(bins.saturating_sub(1).max(1)),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What costs the time in growing and predicting trees. The only room of this crate with `unsafe`: each use behind a
+//! safe function that checks its contract, each wide kernel with a scalar twin that gives the same bits.
+
+mod accumulate;
+mod divide;
+mod gains;
+mod scatter;
+
+pub(super) use accumulate::{BLOCK, ROW, Rows, STRIDE, accumulate};
+pub(super) use divide::{LeftBins, PAD, divide};
+pub(super) use gains::{Units, gains};
+pub(super) use scatter::Scatter;

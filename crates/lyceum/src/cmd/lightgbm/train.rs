@@ -1,0 +1,130 @@
+//! `task=train`.
+
+use super::data::Loaded;
+use super::settings::Settings;
+use super::writable;
+use crate::ui::Ui;
+use lyceum_core::{FitContext, Result, write_atomic};
+use lyceum_estimators::boosting::{Booster, BoostingParams, Curve, Job, Step};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+#[derive(Serialize)]
+struct Report {
+    task: &'static str,
+    model: PathBuf,
+    rows: usize,
+    features: usize,
+    iterations: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    best_iteration: Option<usize>,
+    /// Set to metric to the value of the model that was kept.
+    metrics: BTreeMap<String, BTreeMap<String, f64>>,
+    load_s: f64,
+    train_s: f64,
+}
+
+pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> {
+    let params = BoostingParams::from_params(&settings.learner)?;
+    let output = PathBuf::from(settings.or("output_model", "LightGBM_model.txt"));
+    writable(&output)?;
+    let start = Instant::now();
+    let path = settings.file("data", "the rows to learn from")?;
+    let data = Loaded::read(&path, settings, None)?;
+    let width = data.names.len();
+    let valid_files = settings.files("valid");
+    let valid: Vec<Loaded> =
+        valid_files.iter().map(|p| Loaded::read(p, settings, Some(width))).collect::<Result<_>>()?;
+    let from = settings.get("input_model").map(Booster::read).transpose()?;
+    let load_s = start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    let snapshots = settings.number("snapshot_freq", -1i64)?;
+    let watch = |step: &Step<'_>| {
+        if step.measured && !ui.json() {
+            ui.note(&line(step));
+        }
+        if snapshots > 0 && step.iteration as i64 % snapshots == 0 {
+            let name = format!("{}.snapshot_iter_{}", output.display(), step.iteration);
+            write_atomic(name, (step.model)().to_text().as_bytes())?;
+        }
+        Ok(())
+    };
+    let mut job = Job {
+        params,
+        features: data.features(),
+        train: data.examples()?,
+        valid: Vec::new(),
+        from: from.as_ref(),
+        loss: None,
+        watch: Some(&watch),
+    };
+    for (i, set) in valid.iter().enumerate() {
+        job.valid.push((format!("valid_{}", i + 1), set.examples()?));
+    }
+    let trained = job.run(fit)?;
+    write_atomic(&output, trained.model.to_text().as_bytes())?;
+    let report = Report {
+        task: "train",
+        model: output,
+        rows: data.rows(),
+        features: width,
+        iterations: trained.model.iterations(),
+        best_iteration: trained.best_iteration,
+        metrics: values(&trained.curves, trained.best_iteration),
+        load_s,
+        train_s: start.elapsed().as_secs_f64(),
+    };
+    ui.result(&report, |r| {
+        let best = r.best_iteration.map_or(String::new(), |b| format!(", the best of them {b}"));
+        let mut out = format!(
+            "{} iterations{best} on {} rows and {} columns in {:.2} s\n",
+            r.iterations, r.rows, r.features, r.train_s
+        );
+        for (set, metrics) in &r.metrics {
+            metrics.iter().for_each(|(name, value)| out += &format!("{set} {name}: {value:.6}\n"));
+        }
+        out + &format!("model: {}\n", r.model.display())
+    })
+}
+
+/// `task=save_binary`: the binned data set in a file beside the data.
+pub(super) fn save_binary(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> {
+    let params = BoostingParams::from_params(&settings.learner)?;
+    let path = settings.file("data", "the rows to bin")?;
+    let data = Loaded::read(&path, settings, None)?;
+    let mut name = path.into_os_string();
+    name.push(".bin");
+    let output = PathBuf::from(name);
+    data.save(&output, &params, fit)?;
+    ui.result(&serde_json::json!({ "task": "save_binary", "data": output, "rows": data.rows() }), |_| {
+        format!("{} rows: {}\n", data.rows(), output.display())
+    })
+}
+
+/// The values of an iteration on one line.
+fn line(step: &Step<'_>) -> String {
+    let of = |c: &Curve| format!("{} {}: {:.6}", c.set, c.metric, c.values.last().copied().unwrap_or(f64::NAN));
+    let all: Vec<String> = step.curves.iter().map(of).collect();
+    format!("[{}] {}", step.iteration, all.join(", "))
+}
+
+/// The value of each curve at the iteration that was kept, else its last.
+fn values(curves: &[Curve], best: Option<usize>) -> BTreeMap<String, BTreeMap<String, f64>> {
+    let mut out = BTreeMap::<String, BTreeMap<String, f64>>::new();
+    for curve in curves {
+        let at = best.and_then(|b| curve.iterations.iter().position(|i| *i == b));
+        let value = at.and_then(|at| curve.values.get(at)).or(curve.values.last());
+        if let Some(value) = value {
+            out.entry(curve.set.clone()).or_default().insert(curve.metric.clone(), *value);
+        }
+    }
+    out
+}
+
+/// A model file, with a message that says what it is for.
+pub(super) fn model(settings: &Settings) -> Result<Booster> {
+    let path = settings.file("input_model", "the model to use")?;
+    Booster::read(Path::new(&path))
+}
