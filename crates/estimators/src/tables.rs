@@ -106,13 +106,7 @@ pub fn multi(rows: usize) -> Made {
     made(rows, 28, |r, out| {
         let (single, d) = rounded(&base(12, r));
         out.extend(single);
-        let s = [
-            score(&d),
-            0.8 * d[22] - 0.5,
-            1.2 * d[24] - 1.0,
-            0.9 * d[6] * d[7],
-            0.7 * d[23] + d[9],
-        ];
+        let s = [score(&d), 0.8 * d[22] - 0.5, 1.2 * d[24] - 1.0, 0.9 * d[6] * d[7], 0.7 * d[23] + d[9]];
         let (mut best, mut class) = (f64::NEG_INFINITY, 0u8);
         for (k, s) in s.iter().enumerate() {
             let s = s + 0.8 * normal(stream(12, 910 + k as u64), r);
@@ -179,7 +173,8 @@ pub fn sparse(rows: usize) -> Made {
 
 /// `width` normal columns, each correlated 0.5 with the one before, and a real label that a tenth of them explain.
 pub fn linear(rows: usize, width: usize) -> Made {
-    let weight = |c: u64| if unit(stream(17, 5000), c) < 0.1 { 2.0 * normal(stream(17, 5001), c) } else { 0.0 };
+    let weight =
+        |c: u64| if unit(stream(17, 5000), c) < 0.1 { 2.0 * normal(stream(17, 5001), c) } else { 0.0 };
     let weights: Vec<f64> = (0..width as u64).map(weight).collect();
     made(rows, width, |r, out| {
         let (mut before, mut s) = (0.0, 0.0);
@@ -207,7 +202,8 @@ mod tests {
     #[test]
     fn the_same_bits_everywhere() {
         let rows = 3000;
-        let got = [binary(rows), multi(rows), regression(rows), categories(rows), sparse(rows), linear(rows, 50)];
+        let got =
+            [binary(rows), multi(rows), regression(rows), categories(rows), sparse(rows), linear(rows, 50)];
         let got: Vec<(u64, u64)> = got.iter().map(|m| (hash(&m.x), hash(&m.y))).collect();
         let want = [
             (0xc552b580ff8c89ec, 0xb816ef20a7ca0378),

@@ -49,6 +49,8 @@ pub struct Pool {
 }
 
 thread_local! {
+    /// The worker's number from 1; 0 on any other thread.
+    static LANE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
     static INSIDE_A_LOOP: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
@@ -73,7 +75,13 @@ impl Pool {
         let workers = (1..threads)
             .filter_map(|i| {
                 let shared = shared.clone();
-                std::thread::Builder::new().name(format!("compute-{i}")).spawn(move || work(&shared)).ok()
+                std::thread::Builder::new()
+                    .name(format!("compute-{i}"))
+                    .spawn(move || {
+                        LANE.set(i);
+                        work(&shared);
+                    })
+                    .ok()
             })
             .collect();
         Self { shared, turn: Mutex::new(()), threads, workers }
@@ -120,6 +128,27 @@ impl Pool {
             Ok(()) if theirs => resume_unwind(Box::new("a task of a parallel loop panicked")),
             Ok(()) => {}
         }
+    }
+
+    /// As [`Pool::run`], but a task goes to the thread that had it in the last loop of as many tasks, where that thread
+    /// comes in time: for loops over data that each core keeps near.
+    pub fn run_near(&self, tasks: usize, task: impl Fn(usize) + Sync) {
+        if tasks <= 1 || self.threads == 1 || INSIDE_A_LOOP.get() {
+            (0..tasks).for_each(task);
+            return;
+        }
+        let taken: Vec<AtomicBool> = (0..tasks).map(|_| AtomicBool::new(false)).collect();
+        let threads = self.threads;
+        self.run(threads.min(tasks), |_| {
+            let lane = LANE.get() % threads;
+            let own = lane * tasks / threads..(lane + 1) * tasks / threads;
+            let others = (0..tasks).filter(|i| !own.contains(i));
+            for i in own.clone().chain(others) {
+                if taken.get(i).is_some_and(|t| !t.swap(true, Ordering::Relaxed)) {
+                    task(i);
+                }
+            }
+        });
     }
 
     /// Splits `0..len` into ranges of a multiple of `grain` (the last one aside), some per thread, and runs them.
@@ -262,6 +291,18 @@ mod tests {
                 });
                 assert!(seen.iter().all(|n| n.load(Ordering::Relaxed) == 1));
             }
+        }
+    }
+
+    #[test]
+    fn near_tasks_run_once_too() {
+        let pool = Pool::new(3);
+        for tasks in [0usize, 1, 2, 7, 100] {
+            let seen: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+            pool.run_near(tasks, |i| {
+                seen[i].fetch_add(1, Ordering::Relaxed);
+            });
+            assert!(seen.iter().all(|n| n.load(Ordering::Relaxed) == 1));
         }
     }
 

@@ -111,20 +111,29 @@ impl Matrix<'_> {
         found.unwrap_or(f64::NAN)
     }
 
-    /// One column, all rows or some of them, into `out`.
-    pub fn column(&self, column: usize, rows: Option<&[usize]>, out: &mut Vec<f64>) {
-        out.clear();
-        match (self, rows) {
-            (Self::Columns(columns), None) => {
-                out.extend(columns.get(column).into_iter().flat_map(|c| c.iter()))
-            }
-            (Self::Rows64 { values, width }, None) => out.extend(values.iter().skip(column).step_by(*width)),
-            (Self::Rows32 { values, width }, None) => {
-                out.extend(values.iter().skip(column).step_by(*width).map(|x| f64::from(*x)));
-            }
-            (_, None) => out.extend((0..self.rows()).map(|r| self.get(r, column))),
-            (_, Some(rows)) => out.extend(rows.iter().map(|r| self.get(*r, column))),
+    /// Some neighbouring columns, all rows or some of them.
+    pub fn columns(&self, range: std::ops::Range<usize>, rows: Option<&[usize]>) -> Vec<Cow<'_, [f64]>> {
+        self.some_columns(&range.collect::<Vec<_>>(), rows)
+    }
+
+    /// Some columns, all rows or some of them.
+    pub fn some_columns(&self, wanted: &[usize], rows: Option<&[usize]>) -> Vec<Cow<'_, [f64]>> {
+        if let (Self::Columns(columns), None) = (self, rows) {
+            let one = |c: &usize| columns.get(*c).map_or(Cow::Owned(Vec::new()), |c| Cow::Borrowed(&**c));
+            return wanted.iter().map(one).collect();
         }
+        let count = rows.map_or(self.rows(), <[usize]>::len);
+        let mut out: Vec<Vec<f64>> = wanted.iter().map(|_| Vec::with_capacity(count)).collect();
+        let mut push = |row: usize| {
+            for (column, out) in wanted.iter().zip(&mut out) {
+                out.push(self.get(row, *column));
+            }
+        };
+        match rows {
+            None => (0..count).for_each(&mut push),
+            Some(rows) => rows.iter().for_each(|r| push(*r)),
+        }
+        out.into_iter().map(Cow::Owned).collect()
     }
 
     /// One row into `out`, which has `width` places.

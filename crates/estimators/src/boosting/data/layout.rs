@@ -1,7 +1,7 @@
 //! Which bins the features have; those that cannot be split are left out.
 #![allow(clippy::indexing_slicing, reason = "indices stay below the lengths that the loops run over")]
 
-use super::bins::{BinMapper, BinRule, MissingKind};
+use super::bins::{BinMapper, BinRule, MissingKind, Sorted};
 use super::dataset::padded;
 use super::lookup::Lookup;
 use crate::boosting::Matrix;
@@ -38,14 +38,13 @@ impl Layout {
         let (rows, width) = (x.rows(), x.width());
         let sample = sample_rows(rows, rule.sample);
         let found: Vec<Mutex<Option<BinMapper>>> = (0..width).map(|_| Mutex::new(None)).collect();
-        pool.run(width, |i| {
-            let mut values = Vec::new();
-            x.column(i, sample.as_deref(), &mut values);
-            let category = names.levels.get(i).is_some_and(Option::is_some);
-            let mapper = map_feature(&values, category, rule);
-            if mapper.bins() > 1 && (!rule.feature_pre_filter || can_split(&mapper, &values, min_leaf, rows))
-            {
-                *found[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(mapper);
+        pool.run(width.div_ceil(GROUP), |group| {
+            let columns = group * GROUP..((group + 1) * GROUP).min(width);
+            let values = x.columns(columns.clone(), sample.as_deref());
+            for (i, values) in columns.zip(&values) {
+                let category = names.levels.get(i).is_some_and(Option::is_some);
+                *found[i].lock().unwrap_or_else(PoisonError::into_inner) =
+                    map_feature(values, category, rule, (min_leaf, rows));
             }
         });
         let infos: Vec<Option<BinMapper>> =
@@ -60,13 +59,15 @@ impl Layout {
     /// The bins of some rows, a padded column for each feature of the layout.
     pub(super) fn bin(&self, x: &Matrix<'_>, pool: &Pool) -> Vec<Vec<u8>> {
         let out: Vec<Mutex<Vec<u8>>> = self.features.iter().map(|_| Mutex::new(Vec::new())).collect();
-        pool.run(self.features.len(), |i| {
-            let feature = &self.features[i];
-            let lookup = Lookup::new(&feature.mapper);
-            let mut values = Vec::new();
-            x.column(feature.index, None, &mut values);
-            let bins = padded(values.iter().map(|v| lookup.bin(*v)).collect());
-            *out[i].lock().unwrap_or_else(PoisonError::into_inner) = bins;
+        pool.run(self.features.len().div_ceil(GROUP), |group| {
+            let own = group * GROUP..((group + 1) * GROUP).min(self.features.len());
+            let features = &self.features[own.clone()];
+            let indices: Vec<usize> = features.iter().map(|f| f.index).collect();
+            let columns = x.some_columns(&indices, None);
+            for ((i, feature), values) in own.zip(features).zip(columns) {
+                let bins = padded(Lookup::new(&feature.mapper).bins(&values));
+                *out[i].lock().unwrap_or_else(PoisonError::into_inner) = bins;
+            }
         });
         out.into_iter().map(|b| b.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
     }
@@ -110,13 +111,47 @@ fn left_bins(tree: &Tree, node: usize, mapper: &BinMapper) -> LeftBins {
     left
 }
 
-fn map_feature(values: &[f64], category: bool, rule: &BinRule) -> BinMapper {
-    if category {
+/// Columns that a task takes from the rows at once: neighbours lie in the same cache lines.
+const GROUP: usize = 7;
+
+/// The bins of a feature, unless it cannot be split; `(min_leaf, rows)` says what a leaf needs.
+fn map_feature(
+    values: &[f64],
+    category: bool,
+    rule: &BinRule,
+    (min_leaf, rows): (usize, usize),
+) -> Option<BinMapper> {
+    let need = (min_leaf as f64 * values.len() as f64 / rows.max(1) as f64) as usize;
+    let (mapper, can) = if category {
         let codes: Vec<u32> = values.iter().map(|x| if *x >= 0.0 { *x as u32 } else { u32::MAX }).collect();
-        BinMapper::categories(&codes, rule)
+        let mapper = BinMapper::categories(&codes, rule);
+        let can = mapper.bins() > 2 || can_split_categories(&mapper, values, need);
+        (mapper, can)
     } else {
-        BinMapper::numbers(values, rule)
-    }
+        let sorted = Sorted::of(values, rule);
+        let mapper = BinMapper::sorted(&sorted, rule);
+        let can = can_split_numbers(&mapper, &sorted, values.len(), need);
+        (mapper, can)
+    };
+    (mapper.bins() > 1 && (!rule.feature_pre_filter || can)).then_some(mapper)
+}
+
+/// Whether some threshold leaves enough rows on both sides.
+fn can_split_numbers(mapper: &BinMapper, sorted: &Sorted, rows: usize, need: usize) -> bool {
+    let BinMapper::Number { bounds, missing, .. } = mapper else { return true };
+    let apart = if *missing == MissingKind::Nan { bounds.len() } else { bounds.len() - 1 };
+    bounds.iter().take(apart).any(|bound| {
+        let left = sorted.there.partition_point(|x| x <= bound);
+        left >= need && rows - left >= need
+    })
+}
+
+/// Whether one category against the rest leaves enough rows on both sides.
+fn can_split_categories(mapper: &BinMapper, values: &[f64], need: usize) -> bool {
+    let mut counts = vec![0usize; mapper.bins()];
+    let lookup = Lookup::new(mapper);
+    lookup.bins(values).iter().for_each(|bin| counts[*bin as usize] += 1);
+    counts.iter().any(|n| *n >= need && values.len() - n >= need)
 }
 
 /// A fixed sample of rows, ascending, when there are more than are looked at.
@@ -134,22 +169,4 @@ fn sample_rows(rows: usize, limit: usize) -> Option<Vec<usize>> {
         }
     }
     Some(out)
-}
-
-/// Whether some split leaves enough rows on both sides (in proportion, when only a sample was seen).
-fn can_split(mapper: &BinMapper, values: &[f64], min_leaf: usize, rows: usize) -> bool {
-    let mut counts = vec![0usize; mapper.bins()];
-    values.iter().for_each(|x| counts[mapper.bin(*x)] += 1);
-    let need = (min_leaf as f64 * values.len() as f64 / rows.max(1) as f64) as usize;
-    match mapper {
-        BinMapper::Number { .. } => {
-            let mut left = 0;
-            counts[..counts.len() - 1].iter().any(|n| {
-                left += n;
-                left >= need && values.len() - left >= need
-            })
-        }
-        BinMapper::Category { .. } if counts.len() > 2 => true,
-        BinMapper::Category { .. } => counts.iter().any(|n| *n >= need && values.len() - n >= need),
-    }
 }

@@ -44,6 +44,30 @@ impl Lookup {
         }
     }
 
+    /// The bins of many values.
+    pub(super) fn bins(&self, values: &[f64]) -> Vec<u8> {
+        const LANES: usize = 16;
+        let Self::Number { bounds, nan } = self else { return values.iter().map(|x| self.bin(*x)).collect() };
+        let mut out = vec![0u8; values.len()];
+        let (chunks, rest) = values.as_chunks::<LANES>();
+        let (outs, out_rest) = out.as_chunks_mut::<LANES>();
+        for (x, out) in chunks.iter().zip(outs) {
+            // Side by side, so that the loads of one value need not wait for another's.
+            let mut at = [0u8; LANES];
+            for step in [128u8, 64, 32, 16, 8, 4, 2, 1] {
+                for (at, x) in at.iter_mut().zip(x) {
+                    *at += if bounds[(*at + (step - 1)) as usize] < *x { step } else { 0 };
+                }
+            }
+            *out = at;
+            if x.iter().any(|x| x.is_nan()) {
+                x.iter().zip(out).filter(|(x, _)| x.is_nan()).for_each(|(_, out)| *out = *nan);
+            }
+        }
+        rest.iter().zip(out_rest).for_each(|(x, out)| *out = self.bin(*x));
+        out
+    }
+
     #[inline]
     pub(super) fn bin(&self, x: f64) -> u8 {
         match self {
@@ -88,6 +112,8 @@ mod tests {
                 let mapper = BinMapper::numbers(&finite, &rule);
                 let lookup = Lookup::new(&mapper);
                 assert!(values.iter().all(|x| lookup.bin(*x) as usize == mapper.bin(*x)));
+                let all = lookup.bins(&values);
+                assert!(all.iter().zip(&values).all(|(b, x)| *b == lookup.bin(*x)));
             }
         }
         let mapper = BinMapper::Category { categories: vec![7, 0, 100_000, 3] };

@@ -4,14 +4,15 @@
 use super::histogram::{Histogram, clear, subtract};
 use super::numeric::{Split, Sums};
 use super::packed::split;
-use super::search::Asked;
+use super::partition::Partition;
+use super::search::{Asked, Scratch};
 use super::{Growing, Leaf, monotone, write};
 use crate::boosting::kernels::{Rows, STRIDE, accumulate};
 use crate::boosting::model::Tree;
 use std::sync::{Mutex, PoisonError};
 
 /// Best splits of the small and the big child.
-type Found = [Option<Split>; 2];
+pub(super) type Found = [Option<Split>; 2];
 
 impl Growing<'_> {
     /// The tree, and the L2 that each leaf's output was made with.
@@ -39,15 +40,17 @@ impl Growing<'_> {
     pub(super) fn root(&mut self) -> Leaf {
         let p = &self.search.params.tree;
         let histogram = self.spare.take(self.blocks);
-        let rows = self.partition.of(0);
         let features = &self.search.layout.features;
-        self.pool.run(self.blocks.len(), |b| {
+        self.each_block(|b, order, _| {
             let block = &self.blocks[b];
+            let rows = order.of(0);
             let mut cells = histogram[b].lock().unwrap_or_else(PoisonError::into_inner);
             clear(&mut cells, &features[block.features.clone()]);
             let rows = if self.whole { Rows::All(0..rows.len()) } else { Rows::Of(rows) };
             accumulate(&block.rows, rows, self.packed, block.features.len(), &mut cells);
+            [None, None]
         });
+        let rows = self.lanes[0].of(0);
         // Every row has a bin of the first feature.
         let first = histogram.first().map(|h| {
             let cells = h.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,9 +85,9 @@ impl Growing<'_> {
         if leaf.histogram.is_empty() {
             return;
         }
-        let found = self.each_block(|b| {
+        let found = self.each_block(|b, _, scratch| {
             let cells = leaf.histogram[b].lock().unwrap_or_else(PoisonError::into_inner);
-            [self.block(b, &cells, Some(&asked)), None]
+            [self.block(b, &cells, Some(&asked), scratch), None]
         });
         leaf.best = best_of(found)[0].take();
     }
@@ -92,8 +95,13 @@ impl Growing<'_> {
     /// Divides a leaf's rows and writes the split.
     pub(super) fn apply(&mut self, tree: &mut Tree, leaves: &mut Vec<Leaf>, at: usize, split: &Split) {
         let bins = write::left_bins(&self.search.layout.features[split.feature].mapper, &split.side);
-        self.partition.divide(at, &self.data.columns[split.feature], &bins, self.pool);
-        let counts = (self.partition.of(at).len(), self.partition.of(leaves.len()).len());
+        let column = &self.data.columns[split.feature];
+        let lanes: Vec<Mutex<&mut Partition>> = self.lanes.iter_mut().map(Mutex::new).collect();
+        self.pool.run_near(lanes.len(), |lane| {
+            lanes[lane].lock().unwrap_or_else(PoisonError::into_inner).divide(at, column, &bins);
+        });
+        drop(lanes);
+        let counts = (self.lanes[0].of(at).len(), self.lanes[0].of(leaves.len()).len());
         write::record(tree, leaves, at, split, counts, &self.search);
     }
 
@@ -114,16 +122,17 @@ impl Growing<'_> {
             return;
         }
         let small = self.spare.take(self.blocks);
-        let rows = self.partition.of(small_at);
-        let found = self.each_block(|b| {
+        let found = self.each_block(|b, order, scratch| {
             let block = &self.blocks[b];
+            let rows = order.of(small_at);
             let features = &self.search.layout.features[block.features.clone()];
             let mut own = small[b].lock().unwrap_or_else(PoisonError::into_inner);
             let mut other = big[b].lock().unwrap_or_else(PoisonError::into_inner);
             clear(&mut own, features);
             accumulate(&block.rows, Rows::Of(rows), self.packed, features.len(), &mut own);
             subtract(&mut other, &own, features);
-            [self.block(b, &own, asked[0].as_ref()), self.block(b, &other, asked[1].as_ref())]
+            let small = self.block(b, &own, asked[0].as_ref(), scratch);
+            [small, self.block(b, &other, asked[1].as_ref(), scratch)]
         });
         let [for_small, for_big] = best_of(found);
         self.settle(&mut leaves[small_at], small, for_small);
@@ -141,25 +150,37 @@ impl Growing<'_> {
         }
     }
 
-    /// Runs a task for each block; the answers come in the blocks' order.
-    fn each_block(&self, task: impl Fn(usize) -> Found + Sync) -> Vec<Found> {
+    /// Runs a task for each block, with its thread's order of the rows; the answers come in the blocks' order.
+    pub(super) fn each_block(
+        &self,
+        task: impl Fn(usize, &Partition, &mut Scratch) -> Found + Sync,
+    ) -> Vec<Found> {
         let out: Vec<Mutex<Found>> = self.blocks.iter().map(|_| Mutex::new([None, None])).collect();
-        self.pool.run(out.len(), |b| {
-            let found = task(b);
-            *out[b].lock().unwrap_or_else(PoisonError::into_inner) = found;
+        let (lanes, blocks) = (self.lanes.len(), out.len());
+        self.pool.run_near(lanes, |lane| {
+            let mut scratch = Scratch::default();
+            for b in lane * blocks / lanes..(lane + 1) * blocks / lanes {
+                let found = task(b, &self.lanes[lane], &mut scratch);
+                *out[b].lock().unwrap_or_else(PoisonError::into_inner) = found;
+            }
         });
         out.into_iter().map(|m| m.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
     }
 
     /// The best split of a leaf on the features of a block; of equals the first.
-    fn block(&self, b: usize, cells: &[i64], asked: Option<&Asked<'_>>) -> Option<Split> {
+    fn block(
+        &self,
+        b: usize,
+        cells: &[i64],
+        asked: Option<&Asked<'_>>,
+        scratch: &mut Scratch,
+    ) -> Option<Split> {
         let asked = asked?;
-        let mut scratch = Vec::new();
         let mut best: Option<Split> = None;
         for (feature, own) in self.blocks[b].features.clone().zip(cells.chunks_exact(STRIDE)) {
             let bins = self.search.layout.features[feature].mapper.bins();
             let least = best.as_ref().map_or(0.0, |b| b.gain);
-            if let Some(found) = self.search.feature(feature, &own[..bins], asked, least, &mut scratch) {
+            if let Some(found) = self.search.feature(feature, &own[..bins], asked, least, scratch) {
                 best = Some(found);
             }
         }
@@ -172,7 +193,7 @@ impl Growing<'_> {
         for (at, leaf) in leaves.into_iter().enumerate() {
             tree.leaf_value.push(if alone { 0.0 } else { leaf.output });
             tree.leaf_weight.push(leaf.sums.hessian);
-            tree.leaf_count.push(self.partition.of(at).len());
+            tree.leaf_count.push(self.lanes[0].of(at).len());
             self.spare.give(leaf.histogram);
         }
     }

@@ -56,7 +56,8 @@ pub(super) struct Grower<'a> {
     pool: &'a Pool,
     blocks: Vec<Block>,
     packed: Vec<i64>,
-    partition: Partition,
+    /// One order of the rows for each thread; all alike.
+    lanes: Vec<Partition>,
     spare: Spare,
     /// Rows that the last tree did not see.
     outside: Vec<u32>,
@@ -82,13 +83,15 @@ struct Leaf {
 
 impl<'a> Grower<'a> {
     pub(super) fn new(data: &'a Dataset, params: &'a BoostingParams, pool: &'a Pool) -> Self {
+        let blocks = blocks(data, pool);
+        let lanes = pool.threads().min(blocks.len()).max(1);
         Self {
             data,
             params,
             pool,
-            blocks: blocks(data, pool),
+            blocks,
             packed: vec![0; data.rows],
-            partition: Partition::default(),
+            lanes: (0..lanes).map(|_| Partition::default()).collect(),
             spare: Spare::default(),
             outside: Vec::new(),
         }
@@ -107,10 +110,19 @@ impl<'a> Grower<'a> {
         };
         let steps = pack(draw.gradients, draw.hessians, rounding, &mut self.packed, self.pool);
         self.outside.clear();
+        let lanes: Vec<Mutex<&mut Partition>> = self.lanes.iter_mut().map(Mutex::new).collect();
+        self.pool.run_near(lanes.len(), |lane| {
+            let Some(lane) = lanes.get(lane) else { return };
+            let mut own = lane.lock().unwrap_or_else(PoisonError::into_inner);
+            match draw.rows {
+                None => own.reset(0..self.data.rows as u32),
+                Some(rows) => own.reset(rows.iter().copied()),
+            }
+        });
+        drop(lanes);
         match draw.rows {
-            None => self.partition.reset(0..self.data.rows as u32),
+            None => {}
             Some(rows) => {
-                self.partition.reset(rows.iter().copied());
                 let mut drawn = rows.iter().copied().peekable();
                 let all = 0..self.data.rows as u32;
                 self.outside.extend(all.filter(|r| drawn.next_if_eq(r).is_none()));
@@ -122,7 +134,7 @@ impl<'a> Grower<'a> {
             pool: self.pool,
             blocks: &self.blocks,
             packed: &self.packed,
-            partition: &mut self.partition,
+            lanes: &mut self.lanes,
             spare: &mut self.spare,
             whole: draw.rows.is_none(),
         };
@@ -136,7 +148,12 @@ impl<'a> Grower<'a> {
 
     /// The rows of the last tree's draw that are in a leaf.
     pub(super) fn leaf_rows(&self, leaf: usize) -> &[u32] {
-        self.partition.of(leaf)
+        self.first().of(leaf)
+    }
+
+    fn first(&self) -> &Partition {
+        static NONE: Partition = Partition::none();
+        self.lanes.first().unwrap_or(&NONE)
     }
 
     /// Adds `factor` times the last tree's outputs (as `tree` has them now) to the scores of all rows of the data set,
@@ -144,10 +161,18 @@ impl<'a> Grower<'a> {
     pub(super) fn add(&self, tree: &Tree, factor: f64, score: &mut [f64]) {
         {
             let scatter = Scatter::new(score);
-            self.pool.run(self.partition.leaves(), |leaf| {
-                let value = tree.leaf_value.get(leaf).copied().unwrap_or(0.0);
-                // SAFETY: leaves share no rows.
-                unsafe { scatter.add(self.partition.of(leaf), factor * value) };
+            // Each thread has a range of rows, as where gradients are taken, in its own order of them.
+            let (tasks, rows) = (self.lanes.len(), self.data.rows);
+            self.pool.run_near(tasks, |lane| {
+                let Some(own) = self.lanes.get(lane) else { return };
+                let (from, to) = (lane * rows / tasks, (lane + 1) * rows / tasks);
+                for (leaf, value) in tree.leaf_value.iter().enumerate() {
+                    let all = own.of(leaf);
+                    let at = |row: usize| all.partition_point(|r| (*r as usize) < row);
+                    let part = all.get(at(from)..at(to)).unwrap_or_default();
+                    // SAFETY: ranges of rows share none, and leaves share none.
+                    unsafe { scatter.add(part, factor * value) };
+                }
             });
         }
         if !self.outside.is_empty() {
@@ -166,7 +191,7 @@ impl<'a> Grower<'a> {
         let sums: Vec<Mutex<(f64, f64)>> = (0..tree.leaves()).map(|_| Mutex::new((0.0, 0.0))).collect();
         self.pool.run(sums.len(), |leaf| {
             let at = |r: &u32| Some((draw.gradients.get(*r as usize)?, draw.hessians.get(*r as usize)?));
-            let rows = self.partition.of(leaf).iter().filter_map(at);
+            let rows = self.first().of(leaf).iter().filter_map(at);
             let own = rows.fold((0.0, 0.0), |s, (g, h)| (s.0 + f64::from(*g), s.1 + f64::from(*h)));
             if let Some(sum) = sums.get(leaf) {
                 *sum.lock().unwrap_or_else(PoisonError::into_inner) = own;
@@ -190,7 +215,7 @@ struct Growing<'g> {
     pool: &'g Pool,
     blocks: &'g [Block],
     packed: &'g [i64],
-    partition: &'g mut Partition,
+    lanes: &'g mut [Partition],
     spare: &'g mut Spare,
     /// Whether the tree sees all rows.
     whole: bool,

@@ -27,7 +27,7 @@ pub(super) fn blocks(data: &Dataset, pool: &Pool) -> Vec<Block> {
     let count = if features < 2 * pool.threads() { least } else { least.next_multiple_of(pool.threads()) };
     let bounds: Vec<usize> = (0..=count).map(|i| i * features / count).collect();
     let out: Vec<Mutex<Option<Block>>> = (0..count).map(|_| Mutex::new(None)).collect();
-    pool.run(count, |i| {
+    pool.run_near(count, |i| {
         let own = bounds[i]..bounds[i + 1];
         let mut rows = vec![[0u8; ROW]; data.rows];
         for (j, column) in data.columns[own.clone()].iter().enumerate() {
@@ -73,7 +73,7 @@ pub(super) fn pack(g: &[f32], h: &[f32], rounding: Rounding, out: &mut [i64], po
     let steps = Steps { gradient: step(most.0, for_g), hessian: step(most.1, for_h) };
     let (ig, ih) = ((1.0 / steps.gradient) as f32, (1.0 / steps.hessian) as f32);
     let parts: Vec<Mutex<&mut [i64]>> = out.chunks_mut(CHUNK).map(Mutex::new).collect();
-    pool.run(parts.len(), |i| {
+    pool.run_near(parts.len(), |i| {
         let mut part = parts[i].lock().unwrap_or_else(PoisonError::into_inner);
         let from = i * CHUNK;
         let (g, h) = (&g[from..from + part.len()], &h[from..from + part.len()]);
@@ -123,7 +123,7 @@ fn largest(g: &[f32], h: &[f32], pool: &Pool) -> (f32, f32) {
         }
         lanes.iter().copied().fold(rest, f32::max)
     };
-    pool.run(parts.len(), |i| {
+    pool.run_near(parts.len(), |i| {
         let own = i * CHUNK..((i + 1) * CHUNK).min(g.len());
         *parts[i].lock().unwrap_or_else(PoisonError::into_inner) = (most(&g[own.clone()]), most(&h[own]));
     });

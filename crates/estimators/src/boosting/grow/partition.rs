@@ -1,31 +1,34 @@
 //! Rows in the order of the leaves that they are in, ascending within each.
+//!
+//! Each thread that sums histograms keeps an order of its own and divides it alike: rows that one core divided and
+//! another reads would cost more than dividing them twice.
 #![allow(clippy::indexing_slicing, reason = "leaves are ranges of the order")]
 
 use crate::boosting::kernels::{LeftBins, divide};
-use lyceum_tensor::Pool;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
-
-/// Rows that one task divides.
-const CHUNK: usize = 32_768;
-
-/// Two buffers of a task, and how many rows of each count.
-type Sides = (Vec<u32>, Vec<u32>, usize, usize);
 
 #[derive(Default)]
 pub(super) struct Partition {
     order: Vec<u32>,
     leaves: Vec<Range<usize>>,
-    scratch: Vec<Mutex<Sides>>,
+    left: Vec<u32>,
+    right: Vec<u32>,
 }
 
 impl Partition {
+    /// No rows.
+    pub(super) const fn none() -> Self {
+        Self { order: Vec::new(), leaves: Vec::new(), left: Vec::new(), right: Vec::new() }
+    }
+
     /// All rows in one leaf.
     pub(super) fn reset(&mut self, rows: impl Iterator<Item = u32>) {
         self.order.clear();
         self.order.extend(rows);
         self.leaves.clear();
         self.leaves.push(0..self.order.len());
+        self.left.resize(self.order.len() + 16, 0);
+        self.right.resize(self.order.len() + 16, 0);
     }
 
     /// The rows of a leaf; none for a number that is no leaf.
@@ -39,37 +42,15 @@ impl Partition {
     }
 
     /// Divides a leaf: the left part keeps its number, the right one gets the next.
-    pub(super) fn divide(&mut self, leaf: usize, column: &[u8], bins: &LeftBins, pool: &Pool) {
+    pub(super) fn divide(&mut self, leaf: usize, column: &[u8], bins: &LeftBins) {
         let range = self.leaves[leaf].clone();
         let part = &mut self.order[range.clone()];
-        let tasks = part.len().div_ceil(CHUNK);
-        while self.scratch.len() < tasks {
-            self.scratch.push(Mutex::new((vec![0; CHUNK + 16], vec![0; CHUNK + 16], 0, 0)));
-        }
-        let scratch = &self.scratch;
-        {
-            let part = &*part;
-            pool.run(tasks, |i| {
-                let own = &part[i * CHUNK..((i + 1) * CHUNK).min(part.len())];
-                let mut sides = scratch[i].lock().unwrap_or_else(PoisonError::into_inner);
-                let (left, right, l, r) = &mut *sides;
-                *l = divide(own, column, bins, left, right);
-                *r = own.len() - *l;
-            });
-        }
-        let mut at = 0;
-        for is_left in [true, false] {
-            for sides in &self.scratch[..tasks] {
-                let sides = sides.lock().unwrap_or_else(PoisonError::into_inner);
-                let from = if is_left { &sides.0[..sides.2] } else { &sides.1[..sides.3] };
-                part[at..at + from.len()].copy_from_slice(from);
-                at += from.len();
-            }
-            if is_left {
-                self.leaves[leaf] = range.start..range.start + at;
-                self.leaves.push(range.start + at..range.end);
-            }
-        }
+        let kept = divide(part, column, bins, &mut self.left, &mut self.right);
+        let (left, right) = part.split_at_mut(kept);
+        left.copy_from_slice(&self.left[..kept]);
+        right.copy_from_slice(&self.right[..right.len()]);
+        self.leaves[leaf] = range.start..range.start + kept;
+        self.leaves.push(range.start + kept..range.end);
     }
 }
 
@@ -78,14 +59,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_keep_their_order_at_any_size() {
-        let rows = 3 * CHUNK + 5;
+    fn parts_keep_their_order() {
+        let rows = 1005;
         let column: Vec<u8> = (0..rows + 3).map(|r| (r % 7) as u8).collect();
         let mut bins = LeftBins::default();
         [1, 4].iter().for_each(|b| bins.set(*b, true));
         let mut p = Partition::default();
         p.reset(0..rows as u32);
-        p.divide(0, &column, &bins, &Pool::new(2));
+        p.divide(0, &column, &bins);
         let want = |left: bool| (0..rows as u32).filter(move |r| matches!(r % 7, 1 | 4) == left);
         assert!(p.of(0).iter().copied().eq(want(true)) && p.of(1).iter().copied().eq(want(false)));
         assert_eq!((p.leaves(), p.of(2).len()), (2, 0));

@@ -7,14 +7,34 @@
 use super::limits::{EPSILON, leaf_gain};
 use super::numeric::{Side, Split, Sums, rows_of};
 use super::packed::{Steps, split};
-use crate::boosting::kernels::{STRIDE, Units, gains};
+use crate::boosting::kernels::{STRIDE, Units, estimates, gains};
 use crate::boosting::params::TreeParams;
 
 /// Twice the relative error of a gain in single precision, with room.
 const NEAR: f32 = 1e-5;
 
+/// What a search writes into; anything may be in it before.
+pub(super) struct Buffers {
+    low: [i64; STRIDE],
+    gain: [f32; STRIDE],
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self { low: [0; STRIDE], gain: [0.0; STRIDE] }
+    }
+}
+
 /// As [`super::numeric::best`] for a feature without missing values, or whose missing values are not told apart.
-pub(super) fn best(cells: &[i64], steps: Steps, sums: Sums, p: &TreeParams, least: f64) -> Option<Split> {
+pub(super) fn best(
+    cells: &[i64],
+    steps: Steps,
+    sums: Sums,
+    p: &TreeParams,
+    least: f64,
+    buffers: &mut Buffers,
+) -> Option<Split> {
+    let Buffers { low, gain } = buffers;
     let bins = cells.len();
     if bins < 2 {
         return None;
@@ -22,32 +42,30 @@ pub(super) fn best(cells: &[i64], steps: Steps, sums: Sums, p: &TreeParams, leas
     let total = (sums.gradient, sums.hessian + 2.0 * EPSILON);
     let base = leaf_gain(total.0, total.1, p.lambda_l1, p.lambda_l2) + p.min_gain_to_split;
     let factor = sums.rows as f64 / sums.hessian;
-    let mut low = [0i64; STRIDE];
     let mut running = 0i64;
     for (low, cell) in low.iter_mut().zip(cells) {
         running = running.wrapping_add(*cell);
         *low = running;
     }
-    // From the last bin down: the range of thresholds that leave enough on both sides.
+    // The range of thresholds that leave enough on both sides: from each end until there is enough. Rows are estimated
+    // bin by bin from the right, so that those left of a bin are the leaf's less the estimates from there on.
     let whole = split(running);
-    let (mut rows, mut from, mut to) = (0usize, None, None);
-    for bin in (1..bins).rev() {
-        rows += rows_of(split(cells[bin]).1 as f64 * steps.hessian, factor);
-        let right = (whole.1 - split(low[bin - 1]).1) as f64 * steps.hessian + EPSILON;
-        if rows < p.min_data_in_leaf || right < p.min_sum_hessian_in_leaf {
-            continue;
-        }
-        let left_rows = sums.rows.saturating_sub(rows);
-        if left_rows < p.min_data_in_leaf || total.1 - right < p.min_sum_hessian_in_leaf {
-            break;
-        }
-        to.get_or_insert(bin);
-        from = Some(bin - 1);
-    }
-    let (from, to) = (from?, to?);
+    let estimate = |bin: usize| rows_of(split(cells[bin]).1 as f64 * steps.hessian, factor);
+    let right_hessian = |bin: usize| (whole.1 - split(low[bin - 1]).1) as f64 * steps.hessian + EPSILON;
+    let mut rows = 0;
+    let to = (1..bins).rev().find(|bin| {
+        rows += estimate(*bin);
+        rows >= p.min_data_in_leaf && right_hessian(*bin) >= p.min_sum_hessian_in_leaf
+    })?;
+    let all = estimates(cells, steps.hessian, factor);
+    let mut before = estimate(0);
+    let from = (1..=to).find(|bin| {
+        let left_rows = sums.rows.saturating_sub(all.saturating_sub(before));
+        before += estimate(*bin);
+        left_rows >= p.min_data_in_leaf && total.1 - right_hessian(*bin) >= p.min_sum_hessian_in_leaf
+    })? - 1;
     let units = Units { step: (steps.gradient, steps.hessian), total, l1: p.lambda_l1, l2: p.lambda_l2 };
-    let mut gain = [0.0f32; STRIDE];
-    let most = gains(&low, &units, from..to, &mut gain);
+    let most = gains(low, &units, from..to, gain);
     let wanted = most - most.abs() * NEAR;
     if f64::from(most + most.abs() * NEAR) - base <= least {
         return None;
@@ -102,7 +120,7 @@ mod tests {
             bounds.push(f64::INFINITY);
             let mapper = BinMapper::Number { bounds, missing: MissingKind::None, range: (0.0, 300.0) };
             let want = super::super::numeric::best(&full, &mapper, sums, &Limits::free(&p), None);
-            let got = best(&cells, steps, sums, &p, 0.0);
+            let got = best(&cells, steps, sums, &p, 0.0, &mut Buffers::default());
             match (got, want) {
                 (None, None) => {}
                 (Some(got), Some(want)) => {

@@ -31,6 +31,13 @@ pub(super) struct Asked<'a> {
     seed: u64,
 }
 
+/// Buffers of a thread.
+#[derive(Default)]
+pub(super) struct Scratch {
+    cells: Vec<Cell>,
+    buffers: quick::Buffers,
+}
+
 impl<'a> Search<'a> {
     pub(super) fn new(layout: &'a Layout, params: &'a BoostingParams, draw: &Draw<'_>, steps: Steps) -> Self {
         let used = (0..layout.features.len()).map(|f| draw.features.binary_search(&f).is_ok()).collect();
@@ -89,7 +96,7 @@ impl<'a> Search<'a> {
         cells: &[i64],
         asked: &Asked<'_>,
         least: f64,
-        scratch: &mut Vec<Cell>,
+        scratch: &mut Scratch,
     ) -> Option<Split> {
         if !asked.allowed[feature] {
             return None;
@@ -105,8 +112,9 @@ impl<'a> Search<'a> {
         let whole = matches!(&own.mapper, BinMapper::Number { missing: MissingKind::None, .. });
         let found = if whole && limits.plain() && !p.extra_trees {
             let least = if factor == 1.0 { least } else { 0.0 };
-            quick::best(cells, self.steps, asked.sums, p, least)
+            quick::best(cells, self.steps, asked.sums, p, least, &mut scratch.buffers)
         } else {
+            let scratch = &mut scratch.cells;
             real(cells, self.steps, scratch);
             let only = p.extra_trees.then(|| self.one(&own.mapper, asked.seed ^ (own.index as u64) << 16));
             match &own.mapper {

@@ -60,16 +60,18 @@ impl Growing<'_> {
         let big = std::mem::take(&mut leaves[left].histogram);
         let small = self.spare.take(self.blocks);
         let left_is_small = leaves[left].sums.rows <= leaves[right].sums.rows;
-        let rows = self.partition.of(if left_is_small { left } else { right });
+        let at = if left_is_small { left } else { right };
         let features = &self.search.layout.features;
-        self.pool.run(self.blocks.len(), |b| {
+        self.each_block(|b, order, _| {
             let block = &self.blocks[b];
+            let rows = order.of(at);
             let features = &features[block.features.clone()];
             let mut own = small[b].lock().unwrap_or_else(PoisonError::into_inner);
             let mut other = big[b].lock().unwrap_or_else(PoisonError::into_inner);
             clear(&mut own, features);
             accumulate(&block.rows, Rows::Of(rows), self.packed, features.len(), &mut own);
             subtract(&mut other, &own, features);
+            [None, None]
         });
         let (of_left, of_right): (Histogram, Histogram) =
             if left_is_small { (small, big) } else { (big, small) };
@@ -85,7 +87,7 @@ impl Growing<'_> {
             return None;
         }
         let found: Vec<Mutex<Option<Level>>> = self.blocks.iter().map(|_| Mutex::new(None)).collect();
-        self.pool.run(found.len(), |b| {
+        self.pool.run_near(found.len(), |b| {
             let mut best: Option<Level> = None;
             for (j, feature) in self.blocks[b].features.clone().enumerate() {
                 if !self.search.may(feature) {

@@ -8,5 +8,5 @@ mod scatter;
 
 pub(super) use accumulate::{BLOCK, ROW, Rows, STRIDE, accumulate};
 pub(super) use divide::{LeftBins, PAD, divide};
-pub(super) use gains::{Units, gains};
+pub(super) use gains::{Units, estimates, gains};
 pub(super) use scatter::Scatter;

@@ -151,7 +151,7 @@ pub(in crate::boosting) fn in_chunks(
 ) {
     let parts: Vec<Mutex<(&mut [f32], &mut [f32])>> =
         g.chunks_mut(CHUNK).zip(h.chunks_mut(CHUNK)).map(Mutex::new).collect();
-    pool.run(parts.len(), |i| {
+    pool.run_near(parts.len(), |i| {
         let mut part = parts[i].lock().unwrap_or_else(PoisonError::into_inner);
         let (g, h) = &mut *part;
         let from = i * CHUNK;

@@ -38,7 +38,7 @@ impl Loss for Softmax<'_> {
         let factor = k as f64 / (k as f64 - 1.0);
         // A chunk of rows of every class is one task.
         let parts = cut(g, h, rows, CHUNK);
-        pool.run(parts.len(), |i| {
+        pool.run_near(parts.len(), |i| {
             let mut part = parts[i].lock().unwrap_or_else(PoisonError::into_inner);
             let mut p = vec![0.0; k];
             let here = part[0].0.len();
