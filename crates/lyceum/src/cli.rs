@@ -28,6 +28,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Approvals(crate::cmd::approvals::Approvals),
     Bench(crate::cmd::bench::Bench),
+    BenchTrees(crate::cmd::bench_trees::BenchTrees),
     Chat(crate::cmd::chat::Chat),
     Check(crate::cmd::check::Check),
     Evaluate(crate::cmd::evaluate::Evaluate),
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     #[command(name = "init_config", alias = "init-config")]
     InitConfig(crate::cmd::init_config::InitConfig),
     Keys(crate::cmd::keys::Keys),
+    #[command(name = "lightgbm")]
+    LightGbm(crate::cmd::lightgbm::LightGbm),
     Ls(crate::cmd::ls::Ls),
     Merge(crate::cmd::merge::Merge),
     New(crate::cmd::new::New),

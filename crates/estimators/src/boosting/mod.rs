@@ -13,6 +13,7 @@ mod metric;
 pub mod model;
 mod objective;
 mod params;
+mod predict;
 mod train;
 
 pub use data::{BinMapper, BinRule, MissingKind};
@@ -24,4 +25,5 @@ pub use params::{
     Boosting, BoostingParams, CategoryParams, DartParams, Entry, GrowPolicy, HARMLESS, MonotoneMethod,
     SampleParams, StopParams, TreeParams, entries,
 };
+pub use predict::{EarlyStop, Predict};
 pub use train::{Curve, Examples, GradientBoosting, Job, Step, Trained};

@@ -2,6 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod bench;
+pub(crate) mod bench_trees;
 pub(crate) mod chat;
 pub(crate) mod check;
 pub(crate) mod evaluate;
@@ -12,6 +13,7 @@ pub(crate) mod graph;
 mod home;
 pub(crate) mod init_config;
 pub(crate) mod keys;
+pub(crate) mod lightgbm;
 pub(crate) mod ls;
 pub(crate) mod merge;
 mod model_args;
@@ -44,6 +46,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
     match command {
         Command::Approvals(c) => c.run(ui)?,
         Command::Bench(c) => c.run(ui)?,
+        Command::BenchTrees(c) => c.run(ui)?,
         Command::Chat(c) => c.run(ui)?,
         Command::Check(c) => return c.run(ui),
         Command::Evaluate(c) => c.run(ui)?,
@@ -54,6 +57,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
         Command::Graph(c) => c.run(ui)?,
         Command::InitConfig(c) => c.run(ui)?,
         Command::Keys(c) => c.run(ui)?,
+        Command::LightGbm(c) => c.run(ui)?,
         Command::Ls(c) => c.run(ui)?,
         Command::Merge(c) => c.run(ui)?,
         Command::New(c) => c.run(ui)?,

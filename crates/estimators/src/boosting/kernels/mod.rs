@@ -4,9 +4,11 @@
 mod accumulate;
 mod divide;
 mod gains;
+mod predict;
 mod scatter;
 
 pub(super) use accumulate::{BLOCK, ROW, Rows, STRIDE, accumulate};
 pub(super) use divide::{LeftBins, PAD, divide};
 pub(super) use gains::{Units, estimates, gains};
+pub(super) use predict::{Cut, TILE, leaves_of};
 pub(super) use scatter::Scatter;

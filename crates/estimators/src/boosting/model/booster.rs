@@ -2,11 +2,12 @@
 
 use super::transform::Transform;
 use super::tree::Tree;
+use crate::boosting::predict::{Compiled, Predict};
 use crate::features::Features;
-use lyceum_core::{Error, Model, Prediction, Result, RowPredictor, Table};
+use lyceum_core::{Contributions, Error, Model, Prediction, Result, RowPredictor, Table};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Trees, `per_iteration` of them an iteration, and what is done to their sums.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +28,24 @@ pub struct Booster {
     pub(in crate::boosting) infos: Vec<String>,
     /// Name and value of every parameter.
     pub(in crate::boosting) parameters: Vec<(String, String)>,
+    /// The trees laid out for prediction, made at the first one. Trees are not changed after it.
+    pub(in crate::boosting) compiled: Cache,
+}
+
+/// A layout that is made when it is first asked for; a copy has none yet.
+#[derive(Debug, Default)]
+pub(in crate::boosting) struct Cache(OnceLock<Compiled>);
+
+impl Clone for Cache {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Cache {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// The file of a saved model within its folder.
@@ -50,34 +69,17 @@ impl Booster {
         self.trees.len() / self.per_iteration.max(1)
     }
 
-    fn outputs(&self, row: &[f64], raw: &mut [f64], out: &mut [f64]) {
-        self.raw(row, 0..self.iterations(), raw);
-        if self.average_output {
-            raw.iter_mut().for_each(|x| *x /= self.iterations().max(1) as f64);
-        }
-        self.transform.apply(raw, out);
+    pub(in crate::boosting) fn compiled(&self) -> &Compiled {
+        self.compiled.0.get_or_init(|| Compiled::new(&self.trees, self.features.len()))
     }
 
     /// What the transform gives for every row of a table, row-major `[rows, per_iteration]`.
+    ///
+    /// # Errors
+    /// A missing column, or one of another kind than in training.
     pub fn transformed(&self, x: &Table) -> Result<Vec<f64>> {
-        let columns = self.features.columns(x)?;
-        let (k, width) = (self.per_iteration, columns.len());
-        let mut out = vec![0.0; x.rows() * k];
-        let pool = lyceum_tensor::Pool::global();
-        let parts: Vec<std::sync::Mutex<&mut [f64]>> =
-            out.chunks_mut(512 * k).map(std::sync::Mutex::new).collect();
-        pool.run(parts.len(), |part| {
-            let Some(own) = parts.get(part) else { return };
-            let mut own = own.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let (mut row, mut raw) = (vec![0.0; width], vec![0.0; k]);
-            for (i, out) in own.chunks_exact_mut(k).enumerate() {
-                for (cell, column) in row.iter_mut().zip(&columns) {
-                    *cell = column.get(part * 512 + i).copied().unwrap_or(f64::NAN);
-                }
-                self.outputs(&row, &mut raw, out);
-            }
-        });
-        Ok(out)
+        let threads = lyceum_tensor::Pool::global().threads();
+        self.predict_rows(&self.features.matrix(x)?, &Predict { threads, ..Predict::of(self) })
     }
 
     /// Reads a model file in LightGBM's text format.
@@ -134,7 +136,18 @@ impl Model for Booster {
     }
 
     fn row(&self) -> Option<Box<dyn RowPredictor + '_>> {
-        Some(Box::new(Row { model: self, raw: vec![0.0; self.per_iteration] }))
+        Some(Box::new(Row {
+            model: self,
+            compiled: self.compiled(),
+            raw: vec![0.0; self.per_iteration],
+            own: vec![0.0; self.features.len()],
+        }))
+    }
+
+    fn contributions(&self, x: &Table) -> Option<Result<Contributions>> {
+        let width = (self.features.len() + 1) * self.per_iteration;
+        let all = || self.contribution_rows(&self.features.matrix(x)?, &Predict::of(self));
+        Some(all().map(|values| Contributions { values, width }))
     }
 
     /// Total gain of the splits on each feature that was split on.
@@ -147,12 +160,32 @@ impl Model for Booster {
 
 struct Row<'a> {
     model: &'a Booster,
+    compiled: &'a Compiled,
     raw: Vec<f64>,
+    /// The row's values made comparable.
+    own: Vec<f64>,
 }
 
 impl RowPredictor for Row<'_> {
     fn predict(&mut self, row: &[f64], out: &mut [f64]) {
-        self.model.outputs(row, &mut self.raw, out);
+        let (model, k) = (self.model, self.model.per_iteration);
+        if self.compiled.walks() {
+            self.raw.fill(0.0);
+            self.compiled.prepare(row, &mut self.own);
+            let raw = &mut self.raw;
+            self.compiled.walk(&self.own, 0..model.trees.len(), |tree, value| {
+                if let Some(sum) = raw.get_mut(tree % k) {
+                    *sum += value;
+                }
+            });
+        } else {
+            model.raw(row, 0..model.iterations(), &mut self.raw);
+        }
+        if model.average_output {
+            let n = model.iterations().max(1) as f64;
+            self.raw.iter_mut().for_each(|x| *x /= n);
+        }
+        model.transform.apply(&self.raw, out);
     }
 }
 

@@ -3,7 +3,7 @@
 //! One key of our own, `lyceum_feature_names` (a JSON list), stands in the header when a name holds a blank, which the
 //! format cannot say; other readers skip it and see `_`.
 
-use super::booster::{Booster, file_name_of};
+use super::booster::{Booster, Cache, file_name_of};
 use super::transform::Transform;
 use super::tree::Tree;
 use crate::features::{Features, Levels};
@@ -128,7 +128,8 @@ impl Booster {
                 return Err(Error::corrupt(format!("{key} has {len} entries, expected {count}")));
             }
         }
-        if trees.iter().flat_map(|t| &t.split_feature).any(|f| *f >= count) {
+        let linear = trees.iter().flat_map(|t| t.linear.iter().flat_map(|m| &m.features));
+        if trees.iter().flat_map(|t| &t.split_feature).chain(linear).any(|f| *f >= count) {
             return Err(Error::corrupt("a tree splits on a feature that is not there"));
         }
         let per_iteration = whole("num_tree_per_iteration").or_else(|_| whole("num_class"))?.max(1);
@@ -144,6 +145,7 @@ impl Booster {
             average_output: header.contains_key("average_output"),
             infos,
             parameters,
+            compiled: Cache::default(),
         })
     }
 }

@@ -28,6 +28,17 @@ pub struct Tree {
     pub(in crate::boosting) cat_boundaries: Vec<usize>,
     pub(in crate::boosting) cat_threshold: Vec<u32>,
     pub(in crate::boosting) shrinkage: f64,
+    /// The linear model of each leaf; empty where leaves are constants.
+    pub(in crate::boosting) linear: Vec<LeafModel>,
+}
+
+/// A linear model at a leaf: constant + Σ coefficient · feature. A row that lacks one of the features gets the leaf's
+/// own value.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::boosting) struct LeafModel {
+    pub(in crate::boosting) constant: f64,
+    pub(in crate::boosting) features: Vec<usize>,
+    pub(in crate::boosting) coefficients: Vec<f64>,
 }
 
 /// The missing type of a decision.
@@ -69,7 +80,25 @@ impl Tree {
 
     /// The number at a row's leaf.
     pub fn predict(&self, row: &[f64]) -> f64 {
-        self.leaf_value.get(self.leaf(row)).copied().unwrap_or(f64::NAN)
+        let leaf = self.leaf(row);
+        let value = self.leaf_value.get(leaf).copied().unwrap_or(f64::NAN);
+        self.linear.get(leaf).and_then(|m| m.predict(row)).unwrap_or(value)
+    }
+
+    /// Whether leaves hold linear models.
+    pub fn is_linear(&self) -> bool {
+        !self.linear.is_empty()
+    }
+
+    /// The mean output over the rows of training.
+    pub(in crate::boosting) fn expected(&self) -> f64 {
+        match (self.internal_count.first(), self.leaf_value.first()) {
+            (Some(all), _) if *all > 0 => {
+                let pairs = self.leaf_count.iter().zip(&self.leaf_value);
+                pairs.map(|(n, value)| *n as f64 / *all as f64 * value).sum()
+            }
+            (_, value) => value.copied().unwrap_or(0.0),
+        }
     }
 
     fn goes_left(&self, node: usize, row: &[f64]) -> bool {
@@ -100,20 +129,38 @@ impl Tree {
             return false;
         }
         let category = x as usize;
-        let words = self.cat_boundaries.get(set).zip(self.cat_boundaries.get(set + 1));
-        let words = words.and_then(|(from, to)| self.cat_threshold.get(*from..*to)).unwrap_or_default();
-        words.get(category / 32).is_some_and(|w| w >> (category % 32) & 1 == 1)
+        self.words(set).get(category / 32).is_some_and(|w| w >> (category % 32) & 1 == 1)
+    }
+
+    /// The words of a set of categories, a bit each.
+    pub(in crate::boosting) fn words(&self, set: usize) -> &[u32] {
+        let bounds = self.cat_boundaries.get(set).zip(self.cat_boundaries.get(set + 1));
+        bounds.and_then(|(from, to)| self.cat_threshold.get(*from..*to)).unwrap_or_default()
+    }
+
+    /// The categories of a set, ascending.
+    pub(in crate::boosting) fn set(&self, set: usize) -> impl Iterator<Item = usize> + '_ {
+        let of = |(i, word): (usize, &u32)| {
+            let word = *word;
+            (0..32).filter(move |bit| word >> bit & 1 == 1).map(move |bit| i * 32 + bit)
+        };
+        self.words(set).iter().enumerate().flat_map(of)
     }
 
     /// Multiplies every output.
     pub(in crate::boosting) fn shrink(&mut self, rate: f64) {
         self.leaf_value.iter_mut().chain(&mut self.internal_value).for_each(|v| *v *= rate);
+        for model in &mut self.linear {
+            model.constant *= rate;
+            model.coefficients.iter_mut().for_each(|c| *c *= rate);
+        }
         self.shrinkage *= rate;
     }
 
     /// Adds a constant to every leaf and node.
     pub(in crate::boosting) fn add_bias(&mut self, bias: f64) {
         self.leaf_value.iter_mut().chain(&mut self.internal_value).for_each(|v| *v += bias);
+        self.linear.iter_mut().for_each(|m| m.constant += bias);
         self.shrinkage = 1.0;
     }
 
@@ -132,6 +179,18 @@ impl Tree {
         }
         self.cat_boundaries.push(self.cat_threshold.len());
         self.cat_boundaries.len() - 2
+    }
+}
+
+impl LeafModel {
+    /// Nothing when a feature is missing.
+    fn predict(&self, row: &[f64]) -> Option<f64> {
+        let mut sum = self.constant;
+        for (feature, coefficient) in self.features.iter().zip(&self.coefficients) {
+            let x = row.get(*feature).copied().filter(|x| !x.is_nan())?;
+            sum += coefficient * x;
+        }
+        Some(sum)
     }
 }
 

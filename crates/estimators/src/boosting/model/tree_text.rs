@@ -1,6 +1,6 @@
 //! One tree as a block of a LightGBM model file, and back.
 
-use super::tree::{CATEGORICAL, Tree};
+use super::tree::{CATEGORICAL, LeafModel, Tree};
 use lyceum_core::{Error, Result};
 use std::collections::HashMap;
 use std::fmt::{Debug, Write};
@@ -42,7 +42,17 @@ impl Tree {
             line("cat_boundaries", list(&self.cat_boundaries));
             line("cat_threshold", list(&self.cat_threshold));
         }
-        line("is_linear", "0".into());
+        line("is_linear", u8::from(self.is_linear()).to_string());
+        if self.is_linear() {
+            // Numbers of a leaf are one blank apart, leaves two.
+            let by_leaf = |of: &dyn Fn(&LeafModel) -> String| {
+                self.linear.iter().map(|m| of(m) + " ").collect::<Vec<_>>().join(" ")
+            };
+            line("leaf_const", list(&self.linear.iter().map(|m| m.constant).collect::<Vec<_>>()));
+            line("num_features", list(&self.linear.iter().map(|m| m.features.len()).collect::<Vec<_>>()));
+            line("leaf_features", by_leaf(&|m| list(&m.features)));
+            line("leaf_coeff", by_leaf(&|m| list(&m.coefficients)));
+        }
         line("shrinkage", list(&[self.shrinkage]));
         out.push_str("\n\n");
         out
@@ -54,9 +64,7 @@ impl Tree {
         let block = Block(entries);
         let leaves: usize = block.one("num_leaves")?;
         let sets: usize = block.one("num_cat")?;
-        if block.0.get("is_linear").is_some_and(|v| v.trim() == "1") {
-            return Err(Error::unsupported("linear trees are not supported yet"));
-        }
+        let is_linear = block.0.get("is_linear").is_some_and(|v| v.trim() == "1");
         let nodes = leaves.checked_sub(1).ok_or_else(|| Error::corrupt("num_leaves is 0"))?;
         let tree = Self {
             split_feature: block.need("split_feature", nodes)?,
@@ -74,6 +82,7 @@ impl Tree {
             cat_boundaries: if sets > 0 { block.need("cat_boundaries", sets + 1)? } else { Vec::new() },
             cat_threshold: if sets > 0 { block.list("cat_threshold")? } else { Vec::new() },
             shrinkage: block.one("shrinkage").unwrap_or(1.0),
+            linear: if is_linear { block.models(leaves)? } else { Vec::new() },
         };
         tree.check()?;
         Ok(tree)
@@ -132,6 +141,22 @@ impl Block<'_> {
             Some(text) if !text.trim().is_empty() => self.need(key, len),
             _ => Ok(vec![T::default(); len]),
         }
+    }
+
+    /// The linear models of the leaves.
+    fn models(&self, leaves: usize) -> Result<Vec<LeafModel>> {
+        let constants: Vec<f64> = self.need("leaf_const", leaves)?;
+        let counts: Vec<usize> = self.need("num_features", leaves)?;
+        let all = counts.iter().try_fold(0usize, |sum, n| sum.checked_add(*n));
+        let all = all.ok_or_else(|| Error::corrupt("num_features is too large"))?;
+        let mut features = self.need::<usize>("leaf_features", all)?.into_iter();
+        let mut coefficients = self.need::<f64>("leaf_coeff", all)?.into_iter();
+        let one = |(constant, n): (f64, usize)| LeafModel {
+            constant,
+            features: features.by_ref().take(n).collect(),
+            coefficients: coefficients.by_ref().take(n).collect(),
+        };
+        Ok(constants.into_iter().zip(counts).map(one).collect())
     }
 
     fn one<T: FromStr>(&self, key: &str) -> Result<T> {

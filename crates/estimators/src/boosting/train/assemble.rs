@@ -2,7 +2,7 @@
 
 use super::Job;
 use crate::boosting::data::{BinMapper, Dataset};
-use crate::boosting::model::{Booster, Tree};
+use crate::boosting::model::{Booster, Cache, Tree};
 use crate::boosting::params::Boosting;
 use lyceum_core::Value;
 
@@ -26,6 +26,7 @@ impl Job<'_> {
             objective: self.params.objective.to_line(),
             average_output: self.params.boosting == Boosting::Rf,
             parameters,
+            compiled: Cache::default(),
         }
     }
 }

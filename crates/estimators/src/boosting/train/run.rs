@@ -5,13 +5,13 @@ use super::dart::{Dart, Drop};
 use super::sample::Sampler;
 use super::stop::{self, Curve, TRAINING};
 use super::{Examples, Job, Step, Trained};
-use crate::boosting::Matrix;
 use crate::boosting::data::Dataset;
 use crate::boosting::grow::{Draw, Grower};
 use crate::boosting::metric::Metric;
 use crate::boosting::model::{Booster, Tree};
 use crate::boosting::objective::{Kind, Loss};
 use crate::boosting::params::{Boosting, BoostingParams};
+use crate::boosting::predict::Predict;
 use lyceum_core::{Error, FitContext, Result};
 use lyceum_tensor::Pool;
 
@@ -203,6 +203,7 @@ impl Run<'_> {
             self.start = self.loss.start();
         }
         let (job, k, start) = (self.job, self.k, self.start.clone());
+        let threads = self.pool.threads();
         let forest = self.params.boosting == Boosting::Rf;
         for set in std::iter::once(&mut self.train).chain(&mut self.valid) {
             let rows = set.examples.y.len();
@@ -213,7 +214,7 @@ impl Run<'_> {
                 None => start.iter().flat_map(|s| std::iter::repeat_n(*s, rows)).collect(),
             };
             if let Some(model) = job.from {
-                let raw = raw_of(model, &set.examples.x);
+                let raw = model.raw_rows(&set.examples.x, &Predict { threads, ..Predict::of(model) })?;
                 for (row, raw) in raw.chunks_exact(k).enumerate() {
                     raw.iter().enumerate().for_each(|(c, x)| set.score[c * rows + row] += x);
                 }
@@ -340,15 +341,4 @@ impl Run<'_> {
             None => Ok(()),
         }
     }
-}
-
-/// Raw scores of all rows, row-major.
-fn raw_of(model: &Booster, x: &Matrix<'_>) -> Vec<f64> {
-    let (mut row, k) = (vec![0.0; x.width()], model.per_iteration);
-    let mut out = vec![0.0; x.rows() * k];
-    for (r, out) in out.chunks_exact_mut(k).enumerate() {
-        x.row(r, &mut row);
-        model.raw(&row, 0..model.iterations(), out);
-    }
-    out
 }

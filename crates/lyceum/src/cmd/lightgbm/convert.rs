@@ -1,4 +1,4 @@
-//! `task=convert_model`: a model as Rust source without dependencies.
+//! `task=convert_model`: a model as Rust source without dependencies, or as JSON.
 
 use super::settings::Settings;
 use super::train::model;
@@ -13,11 +13,10 @@ pub(super) fn run(settings: &Settings, ui: &Ui) -> Result<()> {
     let language = settings.or("convert_model_language", "rust");
     let model = model(settings)?;
     let bytes = match (language, output.extension().and_then(|e| e.to_str())) {
-        (_, Some("onnx")) | ("onnx", _) => model.to_onnx()?,
         (_, Some("json")) | ("json", _) => model.dump().to_string().into_bytes(),
-        ("rust", _) => model.to_rust()?.into_bytes(),
+        ("rust", _) => model.to_rust().into_bytes(),
         (other, _) => {
-            let e = Error::unsupported(format!("`{other}` is not written; rust, onnx and json are"));
+            let e = Error::unsupported(format!("`{other}` is not written; rust and json are"));
             return Err(e.at_key("convert_model_language"));
         }
     };

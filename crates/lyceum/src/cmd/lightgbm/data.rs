@@ -60,7 +60,9 @@ impl Loaded {
             // Sparse rows may end before the last column.
             (Cells::Sparse { .. }, Some(w)) if w > own_width => w,
             (_, Some(w)) if w != own_width => {
-                return Err(Error::invalid(format!("has {own_width} feature columns, the training data {w}")));
+                return Err(Error::invalid(format!(
+                    "has {own_width} feature columns, the training data {w}"
+                )));
             }
             _ => own_width,
         };
@@ -110,7 +112,8 @@ impl Loaded {
     /// Features as numbers; categories keep the whole numbers of the file as their codes.
     pub(super) fn features(&self) -> Features {
         let highest = |c: usize| {
-            let max = (0..self.rows()).map(|r| self.cells.get(r, c)).filter(|x| *x >= 0.0).fold(0.0, f64::max);
+            let max =
+                (0..self.rows()).map(|r| self.cells.get(r, c)).filter(|x| *x >= 0.0).fold(0.0, f64::max);
             (max as usize).min(1 << 16)
         };
         let levels = (0..self.names.len()).map(|c| {
@@ -172,9 +175,9 @@ fn column(
     let Some(text) = settings.get(name) else { return Ok(Vec::new()) };
     let by_name = text.strip_prefix("name:");
     let one = |word: &str| match (by_name, header) {
-        (None, _) => word
-            .parse::<usize>()
-            .map_err(|_| Error::invalid(format!("expected a column's number or name:…, got `{word}`")).at_key(name)),
+        (None, _) => word.parse::<usize>().map_err(|_| {
+            Error::invalid(format!("expected a column's number or name:…, got `{word}`")).at_key(name)
+        }),
         (Some(_), None) => {
             let e = Error::invalid("columns have names only where the file has a header");
             Err(e.at_key(name).hint("set header=true"))
@@ -258,12 +261,9 @@ impl CellsExt for Cells {
     fn matrix(&self) -> Result<Matrix<'_>> {
         Ok(match self {
             Self::Dense { values, width } => Matrix::Rows64 { values, width: *width },
-            Self::Sparse { indptr, indices, values, width, .. } => Matrix::Sparse(Csr::new(
-                indptr.as_slice(),
-                indices.as_slice(),
-                values.as_slice(),
-                *width,
-            )?),
+            Self::Sparse { indptr, indices, values, width, .. } => {
+                Matrix::Sparse(Csr::new(indptr.as_slice(), indices.as_slice(), values.as_slice(), *width)?)
+            }
         })
     }
 }

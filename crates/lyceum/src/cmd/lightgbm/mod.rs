@@ -31,15 +31,19 @@ impl LightGbm {
                 0 => cpus,
                 n => n.min(256),
             };
-            let fit = FitContext { cx: cx.clone(), threads, progress: ui.progress(), ..FitContext::default() };
+            let fit =
+                FitContext { cx: cx.clone(), threads, progress: ui.progress(), ..FitContext::default() };
             match task {
                 "train" | "training" => train::run(&settings, &fit, ui),
                 "predict" | "prediction" | "test" => predict::run(&settings, &fit, ui),
                 "refit" | "refit_tree" => refit::run(&settings, &fit, ui),
                 "convert_model" => convert::run(&settings, ui),
-                "save_binary" => train::save_binary(&settings, &fit, ui),
+                "save_binary" => {
+                    let message = "data sets are not saved as bins; reading and binning them is fast";
+                    Err(Error::unsupported(message).at_key("task"))
+                }
                 other => {
-                    let names = ["train", "predict", "refit", "convert_model", "save_binary"];
+                    let names = ["train", "predict", "refit", "convert_model"];
                     let e = Error::invalid(format!("expected one of {}, got `{other}`", names.join(", ")));
                     Err(e.at_key("task").did_you_mean(other, names))
                 }

@@ -123,7 +123,8 @@ fn lines(values: &[f64], width: usize) -> String {
                 out.push('\t');
             }
             // Whole numbers as they are, others so that they read back to the same bits.
-            let _ = if x.fract() == 0.0 && x.abs() < 1e15 { write!(out, "{x}") } else { write!(out, "{x:?}") };
+            let _ =
+                if x.fract() == 0.0 && x.abs() < 1e15 { write!(out, "{x}") } else { write!(out, "{x:?}") };
         }
         out.push('\n');
     }

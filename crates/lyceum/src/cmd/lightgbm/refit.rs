@@ -23,6 +23,11 @@ pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> 
         "task": "refit", "model": output, "rows": data.rows(), "trees": renewed.trees.len()
     });
     ui.result(&report, |_| {
-        format!("{} trees refitted on {} rows\nmodel: {}\n", renewed.trees.len(), data.rows(), output.display())
+        format!(
+            "{} trees refitted on {} rows\nmodel: {}\n",
+            renewed.trees.len(),
+            data.rows(),
+            output.display()
+        )
     })
 }

@@ -21,10 +21,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ("weight_column", &["weight"]),
     ("group_column", &["group", "group_id", "query_column", "query", "query_id"]),
     ("ignore_column", &["ignore_feature", "blacklist"]),
-    (
-        "categorical_feature",
-        &["cat_feature", "categorical_column", "cat_column", "categorical_features"],
-    ),
+    ("categorical_feature", &["cat_feature", "categorical_column", "cat_column", "categorical_features"]),
     ("save_binary", &["is_save_binary", "is_save_binary_file"]),
     ("two_round", &["two_round_loading", "use_two_round_loading"]),
     ("pre_partition", &["is_pre_partition"]),
@@ -74,7 +71,8 @@ impl Settings {
         let file = given.iter().find(|(k, _)| main_name(k) == Some("config")).map(|(_, v)| PathBuf::from(v));
         if let Some(file) = &file {
             for (line, key, value) in lines(file)? {
-                let main = |k: &str| main_name(k).or_else(|| BoostingParams::main_name(k)).map(str::to_string);
+                let main =
+                    |k: &str| main_name(k).or_else(|| BoostingParams::main_name(k)).map(str::to_string);
                 let same = |k: &str| k == key || main(k).is_some() && main(k) == main(&key);
                 if main(&key).is_none() && !HARMLESS.contains(&key.as_str()) {
                     return Err(unknown(&key).on_line(line).in_file(file));
@@ -121,9 +119,7 @@ impl Settings {
         match self.get(name) {
             None | Some("false" | "-" | "0" | "False") => Ok(false),
             Some("true" | "+" | "1" | "True") => Ok(true),
-            Some(other) => {
-                Err(Error::invalid(format!("expected true or false, got `{other}`")).at_key(name))
-            }
+            Some(other) => Err(Error::invalid(format!("expected true or false, got `{other}`")).at_key(name)),
         }
     }
 
@@ -189,8 +185,11 @@ mod tests {
     fn words_win_over_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("train.conf");
-        std::fs::write(&file, "# a comment\ntask = train\nnum_trees = 100 # many\ntest_data = a.csv, b.csv\n\n")
-            .unwrap();
+        std::fs::write(
+            &file,
+            "# a comment\ntask = train\nnum_trees = 100 # many\ntest_data = a.csv, b.csv\n\n",
+        )
+        .unwrap();
         let s = read(&[&format!("config={}", file.display()), "n_estimators=5", "valid_data=c.csv"]).unwrap();
         assert_eq!(s.files("valid"), [PathBuf::from("c.csv")]);
         let p = BoostingParams::from_params(&s.learner).unwrap();
@@ -200,7 +199,10 @@ mod tests {
     #[test]
     fn faults_name_the_key_and_the_line() {
         let message = |words: &[&str]| read(words).unwrap_err().to_string();
-        assert_eq!(message(&["num_leavs=3"]), "num_leavs: unknown parameter\n  hint: did you mean `num_leaves`?");
+        assert_eq!(
+            message(&["num_leavs=3"]),
+            "num_leavs: unknown parameter\n  hint: did you mean `num_leaves`?"
+        );
         assert_eq!(message(&["train"]), "`train` is not key=value");
         assert!(message(&["forcedsplits_filename=x"]).contains("not supported"));
         let dir = tempfile::tempdir().unwrap();

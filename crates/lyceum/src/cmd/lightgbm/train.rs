@@ -89,23 +89,10 @@ pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> 
     })
 }
 
-/// `task=save_binary`: the binned data set in a file beside the data.
-pub(super) fn save_binary(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> {
-    let params = BoostingParams::from_params(&settings.learner)?;
-    let path = settings.file("data", "the rows to bin")?;
-    let data = Loaded::read(&path, settings, None)?;
-    let mut name = path.into_os_string();
-    name.push(".bin");
-    let output = PathBuf::from(name);
-    data.save(&output, &params, fit)?;
-    ui.result(&serde_json::json!({ "task": "save_binary", "data": output, "rows": data.rows() }), |_| {
-        format!("{} rows: {}\n", data.rows(), output.display())
-    })
-}
-
 /// The values of an iteration on one line.
 fn line(step: &Step<'_>) -> String {
-    let of = |c: &Curve| format!("{} {}: {:.6}", c.set, c.metric, c.values.last().copied().unwrap_or(f64::NAN));
+    let of =
+        |c: &Curve| format!("{} {}: {:.6}", c.set, c.metric, c.values.last().copied().unwrap_or(f64::NAN));
     let all: Vec<String> = step.curves.iter().map(of).collect();
     format!("[{}] {}", step.iteration, all.join(", "))
 }

@@ -1,0 +1,150 @@
+//! A model's trees laid out for prediction.
+#![allow(clippy::indexing_slicing, reason = "nodes, trees and features are numbered here")]
+
+use super::masks::Masks;
+use super::values::Kind;
+use crate::boosting::data::MissingKind;
+use crate::boosting::model::{CATEGORICAL, DEFAULT_LEFT, Tree, missing_of};
+
+/// A node; a leaf has itself for both children and its value for the threshold.
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    threshold: f64,
+    feature: u32,
+    /// Right child, left child.
+    children: [u32; 2],
+    /// Missing values go left; bit 1: the node splits by a set of categories.
+    flags: u32,
+}
+
+/// The trees of a model, and which layouts they allow.
+#[derive(Debug)]
+pub(in crate::boosting) struct Compiled {
+    nodes: Vec<Node>,
+    /// First node and levels of each tree.
+    roots: Vec<(u32, u32)>,
+    /// What is done to the values of each feature; absent where nodes do not agree.
+    pub(super) kinds: Option<Vec<Kind>>,
+    pub(super) masks: Option<Masks>,
+    linear: bool,
+    categories: bool,
+}
+
+/// Trees walked side by side for one row.
+const SIDE: usize = 8;
+
+impl Compiled {
+    pub(in crate::boosting) fn new(trees: &[Tree], features: usize) -> Self {
+        let kinds = kinds(trees, features);
+        let linear = trees.iter().any(Tree::is_linear);
+        let masks = (kinds.is_some() && !linear).then(|| Masks::new(trees)).flatten();
+        let (mut nodes, mut roots) = (Vec::new(), Vec::new());
+        for tree in trees {
+            let base = nodes.len() as u32;
+            let inner = tree.split_feature.len() as u32;
+            let id = |child: i32| if child >= 0 { base + child as u32 } else { base + inner + !child as u32 };
+            for n in 0..tree.split_feature.len() {
+                nodes.push(Node {
+                    threshold: tree.threshold[n],
+                    feature: tree.split_feature[n] as u32,
+                    children: [id(tree.right_child[n]), id(tree.left_child[n])],
+                    flags: u32::from(tree.decision_type[n] & DEFAULT_LEFT != 0),
+                });
+            }
+            for (leaf, value) in tree.leaf_value.iter().enumerate() {
+                let own = base + inner + leaf as u32;
+                nodes.push(Node { threshold: *value, feature: 0, children: [own, own], flags: 0 });
+            }
+            roots.push((base, depth(tree)));
+        }
+        let categories = trees.iter().any(|t| t.decision_type.iter().any(|d| d & CATEGORICAL != 0));
+        Self { nodes, roots, kinds, masks, linear, categories }
+    }
+
+    /// Whether tiles of rows can be predicted.
+    pub(super) fn tiles(&self) -> bool {
+        self.kinds.is_some() && !self.linear && (self.masks.is_some() || !self.categories)
+    }
+
+    /// Whether one row can be walked through several trees at once.
+    pub(in crate::boosting) fn walks(&self) -> bool {
+        self.kinds.is_some() && !self.linear && !self.categories
+    }
+
+    /// Makes a row's values comparable: see [`Kind`].
+    pub(in crate::boosting) fn prepare(&self, row: &[f64], out: &mut [f64]) {
+        if let Some(kinds) = &self.kinds {
+            for ((out, x), kind) in out.iter_mut().zip(row).zip(kinds) {
+                *out = kind.apply(*x);
+            }
+        }
+    }
+
+    /// The value of each of some trees for a prepared row, handed over in the order of the trees.
+    pub(in crate::boosting) fn walk(
+        &self,
+        row: &[f64],
+        trees: std::ops::Range<usize>,
+        mut each: impl FnMut(usize, f64),
+    ) {
+        let mut first = trees.start;
+        for group in self.roots[trees].chunks(SIDE) {
+            let mut at = [0u32; SIDE];
+            at.iter_mut().zip(group).for_each(|(at, (root, _))| *at = *root);
+            let levels = group.iter().map(|(_, d)| *d).max().unwrap_or(0);
+            for _ in 0..levels {
+                for at in at.iter_mut().take(group.len()) {
+                    let node = &self.nodes[*at as usize];
+                    let x = row[node.feature as usize];
+                    let left = (x <= node.threshold) | (x.is_nan() & (node.flags != 0));
+                    *at = node.children[usize::from(left)];
+                }
+            }
+            for (i, at) in at.iter().enumerate().take(group.len()) {
+                each(first + i, self.nodes[*at as usize].threshold);
+            }
+            first += group.len();
+        }
+    }
+}
+
+/// Levels below the root.
+pub(super) fn depth(tree: &Tree) -> u32 {
+    let mut deep = vec![0u32; tree.split_feature.len()];
+    let mut most = 0;
+    // A child's number is above its parent's in every file that is read.
+    for n in 0..deep.len() {
+        for child in [tree.left_child[n], tree.right_child[n]] {
+            let below = deep[n] + 1;
+            most = most.max(below);
+            if let Some(d) = usize::try_from(child).ok().and_then(|c| deep.get_mut(c)) {
+                *d = below;
+            }
+        }
+    }
+    most
+}
+
+/// What is done to each feature's values, if all nodes agree.
+fn kinds(trees: &[Tree], features: usize) -> Option<Vec<Kind>> {
+    let mut out: Vec<Option<Kind>> = vec![None; features];
+    for tree in trees {
+        for (feature, decision) in tree.split_feature.iter().zip(&tree.decision_type) {
+            let kind = if decision & CATEGORICAL != 0 {
+                Kind::AsIs
+            } else {
+                match missing_of(*decision) {
+                    MissingKind::None => Kind::NanIsZero,
+                    MissingKind::Zero => Kind::ZeroIsNan,
+                    MissingKind::Nan => Kind::AsIs,
+                }
+            };
+            match out.get_mut(*feature)? {
+                slot @ None => *slot = Some(kind),
+                Some(known) if *known == kind => {}
+                Some(_) => return None,
+            }
+        }
+    }
+    Some(out.into_iter().map(|k| k.unwrap_or(Kind::AsIs)).collect())
+}
