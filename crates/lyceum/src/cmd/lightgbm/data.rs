@@ -125,13 +125,12 @@ impl Loaded {
 
     /// The rows for training.
     pub(super) fn examples(&self) -> Result<Examples<'_>> {
-        let borrow = |v: &'_ Option<Vec<f64>>| v.as_deref().map(Cow::Borrowed);
         Ok(Examples {
             x: self.cells.matrix()?,
             y: Cow::Borrowed(&self.y),
             weight: self.weight.as_deref().map(Cow::Borrowed),
             group: self.group.as_deref().map(Cow::Borrowed),
-            init_score: borrow(&self.init).map(|c| Cow::Owned(c.into_owned())),
+            init_score: self.init.as_deref().map(Cow::Borrowed),
         })
     }
 }

@@ -52,8 +52,6 @@ pub(super) struct Settings {
     own: Vec<(&'static str, String)>,
     /// What the learner is told, by the names given.
     pub(super) learner: Params,
-    /// The folder that paths of a configuration file are seen from: the working folder, as LightGBM has it.
-    pub(super) seed: u64,
 }
 
 impl Settings {
@@ -82,7 +80,7 @@ impl Settings {
                 }
             }
         }
-        let mut out = Self { seed: 42, ..Self::default() };
+        let mut out = Self::default();
         for (key, value) in given {
             match main_name(&key) {
                 Some(main) => match out.own.iter_mut().find(|(k, _)| *k == main) {
