@@ -71,10 +71,6 @@ impl Design {
         Ok(Self { x, width })
     }
 
-    pub(super) fn rows(&self) -> usize {
-        self.x.len() / self.width.max(1)
-    }
-
     pub(super) fn row(&self, row: usize) -> &[f64] {
         &self.x[row * self.width..(row + 1) * self.width]
     }

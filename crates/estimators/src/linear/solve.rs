@@ -42,17 +42,6 @@ pub(super) fn cholesky_solve(a: &mut [f64], b: &mut [f64]) {
     }
 }
 
-/// Adds `w · x xᵀ` to the lower triangle of `a` (order `x.len()`, row length `stride`).
-pub(super) fn add_outer(a: &mut [f64], stride: usize, x: &[f64], w: f64) {
-    for (i, xi) in x.iter().enumerate() {
-        let s = w * xi;
-        if s != 0.0 {
-            let row = &mut a[i * stride..i * stride + i + 1];
-            row.iter_mut().zip(x).for_each(|(a, xj)| *a += s * xj);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
