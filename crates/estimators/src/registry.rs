@@ -4,6 +4,7 @@
 mod parameters;
 
 use crate::boosting::GradientBoosting;
+use crate::discriminant::LinearDiscriminant;
 use crate::linear::{ElasticNet, ElasticNetCv, Lasso, LassoCv, LeastSquares, Logistic, Ridge, RidgeCv};
 use lyceum_core::{Error, Estimator, Params, Result};
 pub use parameters::{Kind, Parameter, fill};
@@ -140,6 +141,15 @@ pub const ENTRIES: &[Entry] = &[
         doc: "ordinary least squares",
         aliases: &["ols", "linear_regression"],
         make: |_| Ok(Box::new(LeastSquares)),
+        ..ENTRY
+    },
+    Entry {
+        name: "linear_discriminant",
+        doc: "linear discriminant analysis: normal classes of one covariance",
+        aliases: &["lda"],
+        tasks: &[Task::Binary, Task::Multiclass],
+        parameters: &[share("shrinkage", 0.0, "share of the identity in each class's covariance")],
+        make: |p| Ok(Box::new(LinearDiscriminant::of(p))),
         ..ENTRY
     },
     Entry {

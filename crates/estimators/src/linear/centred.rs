@@ -27,7 +27,7 @@ pub(super) struct Centred {
 ///
 /// # Errors
 /// Another number than rows, one that is negative or not finite, or none above 0.
-pub(super) fn weights(data: &TrainingSet) -> Result<Option<Vec<f64>>> {
+pub(crate) fn weights(data: &TrainingSet) -> Result<Option<Vec<f64>>> {
     let Some(weight) = &data.weight else { return Ok(None) };
     if weight.len() != data.x.rows() {
         let message = format!("there are {} weights for {} rows", weight.len(), data.x.rows());

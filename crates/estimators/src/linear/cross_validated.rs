@@ -88,7 +88,7 @@ fn errors(
     cx: &FitContext,
 ) -> Result<Vec<f64>> {
     let train = set.without(held.clone());
-    if !(train.total > 0.0) {
+    if train.total <= 0.0 {
         return Err(Error::invalid("all rows outside of one fold have weight 0").at_key("cv"));
     }
     let problem = Penalised::new(&train, net.positive);

@@ -8,9 +8,9 @@ use lyceum_core::{Error, Result, Table};
 const MAX_CELLS: usize = 1 << 30;
 
 /// Row-major `[rows, width]`.
-pub(super) struct Design {
-    pub(super) x: Vec<f64>,
-    pub(super) width: usize,
+pub(crate) struct Design {
+    pub(crate) x: Vec<f64>,
+    pub(crate) width: usize,
 }
 
 /// Columns of the matrix of some features.
@@ -35,7 +35,7 @@ impl Design {
     ///
     /// # Errors
     /// A missing column, a number that is missing or infinite (with column and row), too many cells.
-    pub(super) fn new(features: &Features, table: &Table) -> Result<Self> {
+    pub(crate) fn new(features: &Features, table: &Table) -> Result<Self> {
         let (rows, width) = (table.rows(), width(features));
         if rows.saturating_mul(width) > MAX_CELLS {
             let message = format!("a dense matrix of {rows} rows and {width} columns is too large");
@@ -71,7 +71,7 @@ impl Design {
         Ok(Self { x, width })
     }
 
-    pub(super) fn row(&self, row: usize) -> &[f64] {
+    pub(crate) fn row(&self, row: usize) -> &[f64] {
         &self.x[row * self.width..(row + 1) * self.width]
     }
 }

@@ -58,7 +58,7 @@ impl Lasso {
 }
 
 /// Parameters from names and values.
-pub(super) fn params<const N: usize>(of: [(&str, Value); N]) -> Params {
+pub(crate) fn params<const N: usize>(of: [(&str, Value); N]) -> Params {
     of.into_iter().map(|(k, v)| (k.into(), v)).collect()
 }
 

@@ -109,7 +109,7 @@ impl Logistic {
 }
 
 /// The classes of a target: the code of each row, and their number.
-fn classes(y: &Target) -> Result<(Vec<u32>, usize)> {
+pub(crate) fn classes(y: &Target) -> Result<(Vec<u32>, usize)> {
     match y {
         Target::Binary(y) => Ok((y.iter().map(|y| u32::from(*y > 0)).collect(), 2)),
         Target::Multiclass { codes, classes } => {

@@ -28,3 +28,11 @@ pub use model::LinearModel;
 pub use path::{Path, enet_path, lasso_path};
 pub use ridge_cv::RidgeCv;
 pub use summary::{Coefficient, Summary};
+
+pub(crate) use centred::weights;
+pub(crate) use design::Design;
+pub(crate) use elastic_net::params;
+pub(crate) use logistic::classes;
+pub(crate) use model::Link;
+pub(crate) use numerics::gram;
+pub(crate) use solve::cholesky_solve;

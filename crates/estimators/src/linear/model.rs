@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// What the outputs mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Link {
+pub(crate) enum Link {
     /// A number.
     Identity,
     /// Log-odds of the positive class.
@@ -45,7 +45,7 @@ pub struct LinearModel {
 const FILE: &str = "linear.json";
 
 impl LinearModel {
-    pub(super) fn new(link: Link, features: &Features, coef: Vec<f64>, intercept: Vec<f64>) -> Self {
+    pub(crate) fn new(link: Link, features: &Features, coef: Vec<f64>, intercept: Vec<f64>) -> Self {
         Self {
             link,
             names: features.names.clone(),

@@ -3,7 +3,7 @@
 
 /// Solves `a x = b` for a symmetric positive semi-definite `a`, row-major `[n, n]`, which is overwritten. A variable
 /// that the ones before it explain (a pivot under 1e-12 of its diagonal) gets 0.
-pub(super) fn cholesky_solve(a: &mut [f64], b: &mut [f64]) {
+pub(crate) fn cholesky_solve(a: &mut [f64], b: &mut [f64]) {
     let n = b.len();
     let mut dropped = vec![false; n];
     for j in 0..n {
