@@ -42,6 +42,7 @@ fn main() {
     let x = standardised(&made);
     let y = Target::Binary(made.y.iter().map(|y| u8::from(*y > 0.5)).collect());
     let data = TrainingSet::new(x.into(), y).unwrap();
+    #[allow(clippy::borrowed_box, reason = "it is told of what a fit gives")]
     let none = |_: &Box<dyn lyceum_core::Model>| serde_json::Value::Null;
     time("logistic l2 C=1 100k x 28", || Logistic::default().fit(&data, &cx).unwrap(), none);
     let l1 = Logistic { penalty: Penalty::L1, c: 0.01, ..Logistic::default() };
