@@ -4,6 +4,7 @@
 //! configuration, draws a report, or trains by a gradient tape.
 
 pub mod boosting;
+pub mod discriminant;
 mod features;
 pub mod linear;
 pub mod metrics;

@@ -1,8 +1,14 @@
-//! Name to constructor: every estimator of the house, so that a test can hold each to the laws.
+//! Name to constructor: every estimator of the house with its parameters, so that it can be listed, made from a
+//! configuration, and held to the laws by a test that walks this list.
+
+mod parameters;
 
 use crate::boosting::GradientBoosting;
-use crate::linear::{LeastSquares, Logistic, Ridge};
-use lyceum_core::{Error, Estimator, Params, Result, Value};
+use crate::discriminant::LinearDiscriminant;
+use crate::linear::{ElasticNet, ElasticNetCv, Lasso, LassoCv, LeastSquares, Logistic, Ridge, RidgeCv};
+use lyceum_core::{Error, Estimator, Params, Result};
+pub use parameters::{Kind, Parameter, fill};
+pub(crate) use parameters::{count, flag, number, numbers, word};
 
 /// What an estimator can learn to predict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,75 +25,197 @@ pub enum Task {
 pub struct Entry {
     /// Its name.
     pub name: &'static str,
+    /// What it is, in one line.
+    pub doc: &'static str,
+    /// Other names that it answers to.
+    pub aliases: &'static [&'static str],
     /// What it learns.
     pub tasks: &'static [Task],
-    /// Builds it from parameters by its own names.
-    pub make: fn(&Params) -> Result<Box<dyn Estimator>>,
+    /// Its parameters; none: they are listed by the estimator's own module.
+    pub parameters: &'static [Parameter],
+    /// Whether a missing number is a value to learn from; else it is an error.
+    pub takes_missing: bool,
+    /// Laws that it does not keep, each with its reason.
+    pub exceptions: &'static [(&'static str, &'static str)],
+    /// Builds it from parameters by its own names, all of them there.
+    make: fn(&Params) -> Result<Box<dyn Estimator>>,
 }
+
+impl Entry {
+    /// Builds it from parameters by its own names; those left out get their defaults.
+    ///
+    /// # Errors
+    /// An unknown name (with the nearest one), a value of another kind or out of bounds.
+    pub fn make(&self, params: &Params) -> Result<Box<dyn Estimator>> {
+        if self.parameters.is_empty() && self.name == "gradient_boosting" {
+            return (self.make)(params);
+        }
+        (self.make)(&fill(self.parameters, params)?)
+    }
+}
+
+const fn above_zero(name: &'static str, default: f64, doc: &'static str) -> Parameter {
+    Parameter { name, kind: Kind::Number { default, min: 0.0, max: f64::INFINITY, above: true }, doc }
+}
+const fn from_zero(name: &'static str, default: f64, doc: &'static str) -> Parameter {
+    Parameter { name, kind: Kind::Number { default, min: 0.0, max: f64::INFINITY, above: false }, doc }
+}
+const fn share(name: &'static str, default: f64, doc: &'static str) -> Parameter {
+    Parameter { name, kind: Kind::Number { default, min: 0.0, max: 1.0, above: false }, doc }
+}
+const fn part(name: &'static str, default: f64, doc: &'static str) -> Parameter {
+    Parameter { name, kind: Kind::Number { default, min: 0.0, max: 1.0, above: true }, doc }
+}
+const fn whole(name: &'static str, default: usize, min: usize, doc: &'static str) -> Parameter {
+    Parameter { name, kind: Kind::Count { default, min }, doc }
+}
+
+const ALPHA: Parameter = from_zero("alpha", 1.0, "strength of the penalty");
+const POSITIVE: Parameter =
+    Parameter { name: "positive", kind: Kind::Flag(false), doc: "keep coefficients at or above 0" };
+const PASSES: Parameter = whole("max_iter", 10_000, 1, "passes over the coordinates at most");
+const EPS: Parameter = part("eps", 1e-3, "smallest penalty of the path as a share of the largest");
+const N_ALPHAS: Parameter = whole("n_alphas", 100, 1, "penalties of the path");
+const CV: Parameter = whole("cv", 5, 2, "contiguous folds");
+const RULE: Parameter = Parameter {
+    name: "rule",
+    kind: Kind::Choice(&["min", "one_standard_error"]),
+    doc: "least error, or the largest penalty within one standard error of it",
+};
+
+const ENTRY: Entry = Entry {
+    name: "",
+    doc: "",
+    aliases: &[],
+    tasks: &[Task::Regression],
+    parameters: &[],
+    takes_missing: false,
+    exceptions: &[],
+    make: |_| Err(Error::internal("an entry without constructor")),
+};
 
 /// Every estimator, by name.
 pub const ENTRIES: &[Entry] = &[
     Entry {
+        name: "elastic_net",
+        doc: "least squares with L1 and L2 penalties, certified by its duality gap",
+        parameters: &[ALPHA, share("l1_ratio", 0.5, "share of the L1 penalty"), POSITIVE, PASSES],
+        make: |p| Ok(Box::new(ElasticNet::of(p))),
+        ..ENTRY
+    },
+    Entry {
+        name: "elastic_net_cv",
+        doc: "elastic net with the penalty chosen by cross-validation",
+        parameters: &[part("l1_ratio", 0.5, "share of the L1 penalty"), EPS, N_ALPHAS, CV, POSITIVE, RULE],
+        make: |p| Ok(Box::new(ElasticNetCv::of(p, number(p, "l1_ratio")))),
+        ..ENTRY
+    },
+    Entry {
         name: "gradient_boosting",
+        doc: "boosted trees, with LightGBM's parameters",
         tasks: &[Task::Regression, Task::Binary, Task::Multiclass],
+        takes_missing: true,
+        exceptions: &[
+            ("a row of weight two is two rows", "bins and the least rows of a leaf count rows, not weights"),
+            ("a row of weight zero is none", "bins and the least rows of a leaf count rows, not weights"),
+        ],
         make: |p| Ok(Box::new(GradientBoosting::from_params(p)?)),
+        ..ENTRY
+    },
+    Entry {
+        name: "lasso",
+        doc: "least squares with an L1 penalty, certified by its duality gap",
+        parameters: &[ALPHA, POSITIVE, PASSES],
+        make: |p| Ok(Box::new(Lasso::of(p))),
+        ..ENTRY
+    },
+    Entry {
+        name: "lasso_cv",
+        doc: "lasso with the penalty chosen by cross-validation",
+        parameters: &[EPS, N_ALPHAS, CV, POSITIVE, RULE],
+        make: |p| Ok(Box::new(LassoCv(ElasticNetCv::of(p, 1.0)))),
+        ..ENTRY
     },
     Entry {
         name: "least_squares",
-        tasks: &[Task::Regression],
-        make: |p| only(p, &[]).map(|()| LeastSquares.boxed()),
+        doc: "ordinary least squares",
+        aliases: &["ols", "linear_regression"],
+        make: |_| Ok(Box::new(LeastSquares)),
+        ..ENTRY
     },
-    Entry { name: "logistic", tasks: &[Task::Binary, Task::Multiclass], make: logistic },
-    Entry { name: "ridge", tasks: &[Task::Regression], make: ridge },
+    Entry {
+        name: "linear_discriminant",
+        doc: "linear discriminant analysis: normal classes of one covariance",
+        aliases: &["lda"],
+        tasks: &[Task::Binary, Task::Multiclass],
+        parameters: &[share("shrinkage", 0.0, "share of the identity in each class's covariance")],
+        make: |p| Ok(Box::new(LinearDiscriminant::of(p))),
+        ..ENTRY
+    },
+    Entry {
+        name: "logistic",
+        doc: "logistic regression of two classes or more",
+        aliases: &["logistic_regression"],
+        tasks: &[Task::Binary, Task::Multiclass],
+        parameters: &[
+            Parameter {
+                name: "penalty",
+                kind: Kind::Choice(&["l2", "l1", "elasticnet", "none"]),
+                doc: "penalty of the coefficients",
+            },
+            above_zero("C", 1.0, "inverse strength of the penalty"),
+            share("l1_ratio", 0.5, "share of the L1 penalty of elasticnet"),
+            Parameter {
+                name: "class_weight",
+                kind: Kind::Choice(&["none", "balanced"]),
+                doc: "weights of the classes: equal, or inverse to their share of the rows",
+            },
+            whole("max_iter", 100, 1, "Newton steps at most"),
+            above_zero("tol", 1e-9, "largest entry of the gradient as a share of C times the rows"),
+        ],
+        make: |p| Ok(Box::new(Logistic::of(p))),
+        ..ENTRY
+    },
+    Entry {
+        name: "ridge",
+        doc: "least squares with an L2 penalty",
+        parameters: &[ALPHA],
+        make: |p| Ok(Box::new(Ridge { alpha: number(p, "alpha") })),
+        ..ENTRY
+    },
+    Entry {
+        name: "ridge_cv",
+        doc: "ridge with the penalty chosen by its leave-one-out error in closed form",
+        parameters: &[
+            Parameter {
+                name: "alphas",
+                kind: Kind::Numbers(&[0.1, 1.0, 10.0]),
+                doc: "penalties to choose among",
+            },
+            RULE,
+        ],
+        make: |p| Ok(Box::new(RidgeCv::of(p))),
+        ..ENTRY
+    },
 ];
 
-/// Builds an estimator; an unknown name is answered with the nearest one.
+/// The entry of a name or of another name that it answers to.
+///
+/// # Errors
+/// An unknown name, with the nearest one.
+pub fn entry(name: &str) -> Result<&'static Entry> {
+    let known = |e: &&Entry| e.name == name || e.aliases.contains(&name);
+    let names = || ENTRIES.iter().flat_map(|e| std::iter::once(e.name).chain(e.aliases.iter().copied()));
+    ENTRIES
+        .iter()
+        .find(known)
+        .ok_or_else(|| Error::not_found(format!("no estimator \"{name}\"")).did_you_mean(name, names()))
+}
+
+/// Builds an estimator by name.
+///
+/// # Errors
+/// As [`entry`] and [`Entry::make`].
 pub fn make(name: &str, params: &Params) -> Result<Box<dyn Estimator>> {
-    match ENTRIES.iter().find(|e| e.name == name) {
-        Some(entry) => (entry.make)(params),
-        None => Err(Error::not_found(format!("no estimator \"{name}\""))
-            .did_you_mean(name, ENTRIES.iter().map(|e| e.name))),
-    }
-}
-
-trait Boxed: Estimator + Sized + 'static {
-    fn boxed(self) -> Box<dyn Estimator> {
-        Box::new(self)
-    }
-}
-impl<E: Estimator + 'static> Boxed for E {}
-
-fn only(params: &Params, names: &[&str]) -> Result<()> {
-    match params.keys().find(|k| !names.contains(&&***k)) {
-        Some(key) => {
-            Err(Error::invalid("unknown parameter").at_key(&**key).did_you_mean(key, names.iter().copied()))
-        }
-        None => Ok(()),
-    }
-}
-
-fn number(params: &Params, name: &str, default: f64) -> Result<f64> {
-    match params.get(name) {
-        None => Ok(default),
-        Some(v) => v
-            .as_f64()
-            .ok_or_else(|| Error::invalid(format!("expected a number, got {}", v.to_json())).at_key(name)),
-    }
-}
-
-fn ridge(params: &Params) -> Result<Box<dyn Estimator>> {
-    only(params, &["alpha"])?;
-    Ok(Ridge { alpha: number(params, "alpha", 1.0)? }.boxed())
-}
-
-fn logistic(params: &Params) -> Result<Box<dyn Estimator>> {
-    only(params, &["C", "max_iter", "tol"])?;
-    let d = Logistic::default();
-    let max_iter = params.get("max_iter").and_then(Value::as_i64).and_then(|i| usize::try_from(i).ok());
-    let logistic = Logistic {
-        c: number(params, "C", d.c)?,
-        tol: number(params, "tol", d.tol)?,
-        max_iter: max_iter.unwrap_or(d.max_iter),
-    };
-    Ok(logistic.boxed())
+    entry(name)?.make(params)
 }

@@ -6,7 +6,7 @@ mod estimator;
 mod runnable;
 
 pub use engine::engine;
-pub use estimator::estimator;
+pub use estimator::{ESTIMATOR, EstimatorCase, EstimatorLaw, estimator};
 pub use runnable::runnable;
 
 use crate::{Error, Result};

@@ -7,10 +7,13 @@ use lyceum_core::{Error, Result, Table};
 /// Most cells of a matrix, so that a mistake does not eat the memory: 8 GiB.
 const MAX_CELLS: usize = 1 << 30;
 
+/// Rows that are written at a time, so that they stay in the cache while the columns are read.
+const BLOCK: usize = 64;
+
 /// Row-major `[rows, width]`.
-pub(super) struct Design {
-    pub(super) x: Vec<f64>,
-    pub(super) width: usize,
+pub(crate) struct Design {
+    pub(crate) x: Vec<f64>,
+    pub(crate) width: usize,
 }
 
 /// Columns of the matrix of some features.
@@ -35,47 +38,44 @@ impl Design {
     ///
     /// # Errors
     /// A missing column, a number that is missing or infinite (with column and row), too many cells.
-    pub(super) fn new(features: &Features, table: &Table) -> Result<Self> {
+    pub(crate) fn new(features: &Features, table: &Table) -> Result<Self> {
         let (rows, width) = (table.rows(), width(features));
         if rows.saturating_mul(width) > MAX_CELLS {
             let message = format!("a dense matrix of {rows} rows and {width} columns is too large");
             return Err(Error::new(lyceum_core::ErrorKind::TooLarge, message));
         }
+        let columns = features.columns(table)?;
+        let numbers =
+            features.levels.iter().zip(&columns).zip(&features.names).filter(|((l, _), _)| l.is_none());
+        for ((_, column), name) in numbers {
+            if let Some(row) = column.iter().position(|v| !v.is_finite()) {
+                let e = Error::invalid(format!("row {} is missing or infinite", row + 1));
+                let hint = "linear models want complete numbers: fill them in preprocessing";
+                return Err(e.at_key(format!("column \"{name}\"")).hint(hint));
+            }
+        }
         let mut x = vec![0.0; rows * width];
-        let mut at = 0;
-        for ((name, levels), column) in
-            features.names.iter().zip(&features.levels).zip(features.columns(table)?)
-        {
-            match levels {
-                None => {
-                    for (row, value) in column.iter().enumerate() {
-                        if !value.is_finite() {
-                            let e = Error::invalid(format!("row {} is missing or infinite", row + 1));
-                            let hint = "linear models want complete numbers: fill them in preprocessing";
-                            return Err(e.at_key(format!("column \"{name}\"")).hint(hint));
-                        }
-                        x[row * width + at] = *value;
-                    }
-                    at += 1;
-                }
-                Some(levels) => {
-                    for (row, code) in column.iter().enumerate() {
-                        if *code >= 0.0 && (*code as usize) < levels.len() {
-                            x[row * width + at + *code as usize] = 1.0;
+        for (block, x) in x.chunks_mut((BLOCK * width).max(1)).enumerate() {
+            let mut at = 0;
+            for (levels, column) in features.levels.iter().zip(&columns) {
+                let cells = column.iter().skip(block * BLOCK).zip(x.chunks_exact_mut(width));
+                match levels {
+                    None => cells.for_each(|(value, row)| row[at] = *value),
+                    Some(levels) => {
+                        for (code, row) in cells {
+                            if *code >= 0.0 && (*code as usize) < levels.len() {
+                                row[at + *code as usize] = 1.0;
+                            }
                         }
                     }
-                    at += levels.len();
                 }
+                at += levels.as_ref().map_or(1, |l| l.len());
             }
         }
         Ok(Self { x, width })
     }
 
-    pub(super) fn rows(&self) -> usize {
-        self.x.len() / self.width.max(1)
-    }
-
-    pub(super) fn row(&self, row: usize) -> &[f64] {
+    pub(crate) fn row(&self, row: usize) -> &[f64] {
         &self.x[row * self.width..(row + 1) * self.width]
     }
 }

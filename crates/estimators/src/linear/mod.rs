@@ -1,12 +1,38 @@
-//! Linear models: least squares, ridge, logistic regression. All want complete numbers; categories become one column
-//! a value. Intercepts are never penalised.
+//! Linear models: least squares, ridge, lasso, elastic net, logistic regression. All want complete numbers; categories
+//! become one column a value. Intercepts are never penalised.
 
+mod centred;
+mod choice;
+mod cross_validated;
+mod descent;
 mod design;
+mod distributions;
+mod elastic_net;
 mod least_squares;
 mod logistic;
 mod model;
+mod newton;
+mod numerics;
+mod one_row;
+mod path;
+mod ridge_cv;
 mod solve;
+mod summary;
 
+pub use choice::Rule;
+pub use cross_validated::{ElasticNetCv, LassoCv};
+pub use elastic_net::{ElasticNet, Lasso};
 pub use least_squares::{LeastSquares, Ridge};
-pub use logistic::Logistic;
+pub use logistic::{ClassWeight, Logistic, Penalty};
 pub use model::LinearModel;
+pub use path::{Path, enet_path, lasso_path};
+pub use ridge_cv::RidgeCv;
+pub use summary::{Coefficient, Summary};
+
+pub(crate) use centred::weights;
+pub(crate) use design::Design;
+pub(crate) use elastic_net::params;
+pub(crate) use logistic::classes;
+pub(crate) use model::Link;
+pub(crate) use numerics::gram;
+pub(crate) use solve::cholesky_solve;

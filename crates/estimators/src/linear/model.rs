@@ -1,6 +1,8 @@
 //! A fitted linear model: `intercept + coef · x` for each output.
 
 use super::design::{Design, column_names};
+use super::numerics::dot;
+use super::one_row::OneRow;
 use crate::Features;
 use lyceum_core::{Error, Model, Prediction, Result, RowPredictor, Table};
 use serde::{Deserialize, Serialize};
@@ -11,7 +13,7 @@ use std::sync::Arc;
 /// What the outputs mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Link {
+pub(crate) enum Link {
     /// A number.
     Identity,
     /// Log-odds of the positive class.
@@ -34,13 +36,16 @@ pub struct LinearModel {
     pub iterations: usize,
     /// Whether the fit ended by itself and not at its limit of iterations.
     pub converged: bool,
+    /// What else the fit found, by the estimator's own names: the penalty it chose, its duality gap, its path.
+    #[serde(default)]
+    pub fitted: BTreeMap<String, serde_json::Value>,
 }
 
 /// The file of a saved model within its folder.
 const FILE: &str = "linear.json";
 
 impl LinearModel {
-    pub(super) fn new(link: Link, features: &Features, coef: Vec<f64>, intercept: Vec<f64>) -> Self {
+    pub(crate) fn new(link: Link, features: &Features, coef: Vec<f64>, intercept: Vec<f64>) -> Self {
         Self {
             link,
             names: features.names.clone(),
@@ -49,10 +54,11 @@ impl LinearModel {
             intercept,
             iterations: 0,
             converged: true,
+            fitted: BTreeMap::new(),
         }
     }
 
-    fn features(&self) -> Features {
+    pub(super) fn features(&self) -> Features {
         let levels = self.levels.iter().map(|l| l.as_ref().map(|l| Arc::from(l.as_slice()))).collect();
         Features { names: self.names.clone(), levels }
     }
@@ -78,10 +84,10 @@ impl LinearModel {
         Ok(model)
     }
 
-    fn outputs(&self, row: &[f64], out: &mut [f64]) {
+    pub(super) fn outputs(&self, row: &[f64], out: &mut [f64]) {
         let width = row.len();
         for ((o, b), w) in out.iter_mut().zip(&self.intercept).zip(self.coef.chunks_exact(width.max(1))) {
-            *o = b + w.iter().zip(row).map(|(w, x)| w * x).sum::<f64>();
+            *o = b + dot(w, row);
         }
         if width == 0 {
             out.copy_from_slice(&self.intercept);
@@ -89,7 +95,7 @@ impl LinearModel {
     }
 
     /// Raw outputs to probabilities; `out` has one entry a class.
-    fn probabilities(&self, raw: &[f64], out: &mut [f64]) {
+    pub(super) fn probabilities(&self, raw: &[f64], out: &mut [f64]) {
         match (self.link, raw, out) {
             (Link::Logit, [z], [no, yes]) => {
                 *yes = 1.0 / (1.0 + (-z).exp());
@@ -132,7 +138,7 @@ impl Model for LinearModel {
     }
 
     fn row(&self) -> Option<Box<dyn RowPredictor + '_>> {
-        None
+        Some(Box::new(OneRow::new(self)))
     }
 
     /// Size of the coefficients (root of their sum of squares over outputs and values): comparable where the features

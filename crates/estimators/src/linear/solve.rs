@@ -3,7 +3,7 @@
 
 /// Solves `a x = b` for a symmetric positive semi-definite `a`, row-major `[n, n]`, which is overwritten. A variable
 /// that the ones before it explain (a pivot under 1e-12 of its diagonal) gets 0.
-pub(super) fn cholesky_solve(a: &mut [f64], b: &mut [f64]) {
+pub(crate) fn cholesky_solve(a: &mut [f64], b: &mut [f64]) {
     let n = b.len();
     let mut dropped = vec![false; n];
     for j in 0..n {
@@ -39,17 +39,6 @@ pub(super) fn cholesky_solve(a: &mut [f64], b: &mut [f64]) {
     for i in (0..n).rev() {
         let dot: f64 = (i + 1..n).map(|k| a[k * n + i] * b[k]).sum();
         b[i] = if dropped[i] { 0.0 } else { (b[i] - dot) / a[i * n + i] };
-    }
-}
-
-/// Adds `w · x xᵀ` to the lower triangle of `a` (order `x.len()`, row length `stride`).
-pub(super) fn add_outer(a: &mut [f64], stride: usize, x: &[f64], w: f64) {
-    for (i, xi) in x.iter().enumerate() {
-        let s = w * xi;
-        if s != 0.0 {
-            let row = &mut a[i * stride..i * stride + i + 1];
-            row.iter_mut().zip(x).for_each(|(a, xj)| *a += s * xj);
-        }
     }
 }
 
