@@ -125,7 +125,7 @@ impl BinMapper {
         let mut ranked: Vec<(u32, usize)> = counts.into_iter().collect();
         ranked.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
         let cut = (there as f64 * 0.99f32 as f64).round() as usize;
-        let max_bin = rule.max_bin.min(ranked.len() + 1);
+        let max_bin = rule.max_bin.min(ranked.len());
         let (mut covered, mut categories) = (0, Vec::new());
         for (i, (code, n)) in ranked.into_iter().enumerate() {
             let full = categories.len() + 1 >= max_bin;

@@ -3,6 +3,7 @@
 //! Layout: a block is up to [`BLOCK`] features; a row of it is 16 bytes, one bin a feature. The histogram of a block has
 //! [`STRIDE`] cells a feature. A cell is one i64: the gradient in the high half, the hessian (never negative) in the
 //! low half, so that one addition sums both. Integer sums are the same in any order.
+#![allow(clippy::indexing_slicing, reason = "ranges and rows are checked on entry")]
 
 /// Features of a block at most; 14 of them (28 KiB of cells) stay in the first cache beside the rows that stream by.
 pub(in crate::boosting) const BLOCK: usize = 14;

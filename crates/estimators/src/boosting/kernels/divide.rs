@@ -1,4 +1,5 @@
 //! Divides rows by the bin of one feature: those that go left keep their order, those that go right theirs.
+#![allow(clippy::indexing_slicing, reason = "lengths are checked on entry")]
 
 use lyceum_tensor::{Level, level};
 

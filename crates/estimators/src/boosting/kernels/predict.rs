@@ -1,4 +1,5 @@
 //! One tree for a tile of rows: comparisons clear bits, the lowest bit that is left is the leaf.
+#![allow(clippy::indexing_slicing, reason = "features are checked on entry")]
 
 use lyceum_tensor::{Level, level};
 

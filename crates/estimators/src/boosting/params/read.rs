@@ -181,7 +181,7 @@ fn joined<T: ToString>(items: &[T]) -> Value {
     items.iter().map(T::to_string).collect::<Vec<_>>().join(",").into()
 }
 
-pub(super) fn fractions(items: &Vec<f64>) -> Value {
+pub(super) fn fractions(items: &[f64]) -> Value {
     joined(items)
 }
 
@@ -219,7 +219,7 @@ pub(super) mod map {
         (*b).into()
     }
 
-    pub(in super::super) fn sign_list(items: &Vec<i8>) -> Value {
+    pub(in super::super) fn sign_list(items: &[i8]) -> Value {
         joined(items)
     }
 
@@ -227,11 +227,11 @@ pub(super) mod map {
         super::items(v).iter().map(whole).collect()
     }
 
-    pub(in super::super) fn count_list(items: &Vec<usize>) -> Value {
+    pub(in super::super) fn count_list(items: &[usize]) -> Value {
         joined(items)
     }
 
-    pub(in super::super) fn group_list(groups: &Vec<Vec<usize>>) -> Value {
+    pub(in super::super) fn group_list(groups: &[Vec<usize>]) -> Value {
         let one = |g: &Vec<usize>| {
             let columns: Vec<String> = g.iter().map(usize::to_string).collect();
             format!("[{}]", columns.join(","))

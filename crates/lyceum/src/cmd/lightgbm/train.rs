@@ -42,7 +42,7 @@ pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> 
     let start = Instant::now();
     let snapshots = settings.number("snapshot_freq", -1i64)?;
     let watch = |step: &Step<'_>| {
-        if step.measured && !ui.json() {
+        if step.measured && !step.curves.is_empty() && !ui.json() {
             ui.note(&line(step));
         }
         if snapshots > 0 && step.iteration as i64 % snapshots == 0 {
