@@ -1,3 +1,5 @@
+//! Slopes, starts and refused labels of every objective.
+
 use super::loss::Bound;
 use super::*;
 use lyceum_tensor::Pool;
