@@ -329,6 +329,28 @@ async fn a_new_turn_drops_the_question_of_the_last() {
     assert_eq!(done.values.to_json()["log"], json!(["new", "a"]));
 }
 
+/// An answer reaches the question that waits in the checkpoint that is named.
+#[tokio::test]
+async fn an_answer_may_name_the_checkpoint_that_waits() {
+    let ask = Function(|_, scope: Scope| async move {
+        let answer = scope.interrupt("qa".into())?;
+        Ok(wrote(answer.as_str().unwrap_or("none")))
+    });
+    let checkpoints = Arc::new(InMemory::new());
+    let state = StateGraph::new().key("log", list()).node("a", ask).edge(START, "a");
+    let graph = Graph::with_checkpointer(state.compile("g").unwrap(), checkpoints.clone());
+    let (options, cx) = (RunOptions::thread("1"), Context::new());
+    let asked = graph.run(Input::Values(map()), &options, &cx).await.unwrap();
+    assert_eq!(asked.interrupts.len(), 1);
+    use lyceum_core::{Checkpointer, ThreadKey};
+    let key = ThreadKey { thread: "1".into(), namespace: "".into() };
+    let newest = checkpoints.list(&key, 1).await.unwrap()[0].id.to_string();
+    let named = RunOptions { checkpoint: Some(newest), ..options };
+    let done = graph.run(Input::Resume("yes".into()), &named, &cx).await.unwrap();
+    assert_eq!(done.values.to_json()["log"], json!(["yes"]));
+    assert!(done.interrupts.is_empty());
+}
+
 #[tokio::test]
 async fn transient_errors_are_tried_again_and_others_not() {
     let fails = |kind: ErrorKind, calls: Arc<AtomicUsize>| {

@@ -76,13 +76,12 @@ impl<'g> Session<'g> {
         if let Some(place) = &session.place {
             let kept = place.checkpointer.get(&place.key, options.checkpoint.as_deref()).await?;
             match (kept, &options.checkpoint) {
-                (Some((checkpoint, waiting)), asked) => {
+                (Some((checkpoint, waiting)), _) => {
                     session.state.restore(&checkpoint);
                     (session.step, session.first) = (checkpoint.step + 1, checkpoint.step + 1);
                     session.begun = checkpoint.values.get(START).cloned();
                     session.checkpoint = Some(checkpoint.id);
-                    // Going on from an older checkpoint runs its tasks again.
-                    session.waiting = if asked.is_none() { waiting } else { Vec::new() };
+                    session.waiting = waiting;
                 }
                 (None, Some(id)) => return Err(Error::not_found(format!("thread has no checkpoint `{id}`"))),
                 (None, None) => {}
@@ -93,6 +92,10 @@ impl<'g> Session<'g> {
 
     /// Takes the input in.
     pub(super) async fn take(&mut self, input: Input) -> Result<()> {
+        // Going on from a named checkpoint runs its tasks again; an answer is for the question that waits there.
+        if self.options.checkpoint.is_some() && !matches!(input, Input::Resume(_)) {
+            self.waiting.clear();
+        }
         // What only begins has not stopped anywhere yet.
         let begins = !matches!(input, Input::Values(_)) && self.take_begun().await?;
         match input {

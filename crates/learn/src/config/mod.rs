@@ -41,7 +41,7 @@ pub enum ModelConfig {
         trainer: EcdTrainer,
     },
     /// Boosted trees, an ensemble for each output.
-    Gbm(TreesTrainer),
+    Gbm(Box<TreesTrainer>),
     /// Linear or logistic regression, a model for each output.
     Linear(LinearTrainer),
     /// A language model.
@@ -160,7 +160,7 @@ fn read_root(root: &Node, issues: &Issues) -> Option<Config> {
     }
     let (inputs, outputs) = features::read(&mut top, model_type == "ecd");
     let model = match model_type {
-        "gbm" => ModelConfig::Gbm(top.section("trainer", trees::read)),
+        "gbm" => ModelConfig::Gbm(Box::new(top.section("trainer", trees::read))),
         "linear" => ModelConfig::Linear(top.section("trainer", trees::read_linear)),
         _ => {
             let combiner = ecd::read_combiner(&mut top, inputs.len());

@@ -373,12 +373,8 @@ impl BoostingParams {
             );
         }
         if tree.linear_tree {
-            if self.boosting == Boosting::Rf || matches!(self.objective.name(), "regression_l1" | "mape") {
-                return clash("linear_tree", "does not go with rf, nor with regression_l1 or mape");
-            }
-            if !tree.monotone_constraints.is_empty() || tree.grow_policy == GrowPolicy::Symmetric {
-                return clash("linear_tree", "does not go with monotone constraints or symmetric trees");
-            }
+            let message = "models with linear leaves are read and predicted, not trained";
+            return Err(Error::unsupported(message).at_key("linear_tree"));
         }
         if tree.grow_policy == GrowPolicy::Symmetric {
             let deep = if tree.max_depth > 0 { tree.max_depth } else { 6 };

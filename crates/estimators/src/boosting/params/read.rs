@@ -297,6 +297,10 @@ mod tests {
             message(r#"{"boosting": "drat"}"#),
             "boosting: expected one of gbdt, gbrt, goss, dart, rf, random_forest, got `drat`"
         );
+        assert_eq!(
+            message(r#"{"linear_tree": true}"#),
+            "linear_tree: models with linear leaves are read and predicted, not trained"
+        );
         assert!(message(r#"{"boosting": "rf"}"#).starts_with("boosting: rf needs bagging"));
         assert!(
             message(r#"{"boosting": "goss", "bagging_freq": 1, "subsample": 0.5}"#).contains("goss draws")

@@ -25,6 +25,10 @@ impl LightGbm {
     pub(crate) fn run(self, ui: &Ui) -> Result<()> {
         let settings = Settings::read(&self.words)?;
         let task = settings.or("task", "train");
+        if settings.number("saved_feature_importance_type", 0u8)? != 0 {
+            let message = "importances are saved as counts of splits (0) only";
+            return Err(Error::unsupported(message).at_key("saved_feature_importance_type"));
+        }
         ui.cancellable(|cx| {
             let cpus = std::thread::available_parallelism().map_or(1, |n| n.get());
             let threads = match settings.number("num_threads", 0usize)? {
