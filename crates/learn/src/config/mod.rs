@@ -38,7 +38,7 @@ pub enum ModelConfig {
         /// How the encoders' outputs become one.
         combiner: Combiner,
         /// How it is trained.
-        trainer: EcdTrainer,
+        trainer: Box<EcdTrainer>,
     },
     /// Boosted trees, an ensemble for each output.
     Gbm(Box<TreesTrainer>),
@@ -164,7 +164,8 @@ fn read_root(root: &Node, issues: &Issues) -> Option<Config> {
         "linear" => ModelConfig::Linear(top.section("trainer", trees::read_linear)),
         _ => {
             let combiner = ecd::read_combiner(&mut top, inputs.len());
-            ModelConfig::Ecd { combiner, trainer: top.section("trainer", |s| ecd::read_trainer(s, &outputs)) }
+            let trainer = top.section("trainer", |s| ecd::read_trainer(s, &outputs));
+            ModelConfig::Ecd { combiner, trainer: Box::new(trainer) }
         }
     };
     if model_type != "ecd"
