@@ -201,7 +201,7 @@ mod tests {
             "input_features: [{{name: a, type: number}}]\noutput_features: [{{name: b, type: binary}}]\ntrainer: {yaml}\n"
         );
         match Config::parse(&text, None).unwrap().model {
-            ModelConfig::Ecd { trainer, .. } => trainer,
+            ModelConfig::Ecd { trainer, .. } => *trainer,
             _ => panic!("not a network"),
         }
     }
