@@ -5,9 +5,11 @@ pub(crate) mod bench;
 pub(crate) mod bench_trees;
 pub(crate) mod chat;
 pub(crate) mod check;
+pub(crate) mod estimators;
 pub(crate) mod evaluate;
 pub(crate) mod experiment;
 pub(crate) mod finetune;
+pub(crate) mod fit;
 pub(crate) mod generate;
 pub(crate) mod graph;
 mod home;
@@ -49,9 +51,11 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
         Command::BenchTrees(c) => c.run(ui)?,
         Command::Chat(c) => c.run(ui)?,
         Command::Check(c) => return c.run(ui),
+        Command::Estimators(c) => c.run(ui)?,
         Command::Evaluate(c) => c.run(ui)?,
         Command::Experiment(c) => c.run(ui)?,
         Command::Finetune(c) => c.run(ui)?,
+        Command::Fit(c) => c.run(ui)?,
         Command::Gc(c) => c.run(ui)?,
         Command::Generate(c) => c.run(ui)?,
         Command::Graph(c) => c.run(ui)?,

@@ -1,0 +1,81 @@
+//! `lyceum estimators` and `lyceum fit`: every estimator by name on a table, and what is refused.
+
+mod support;
+
+use std::fmt::Write;
+use std::path::Path;
+use support::{end_of, lyceum, refused};
+
+#[track_caller]
+fn json(dir: &Path, args: &[&str]) -> serde_json::Value {
+    let mut all = args.to_vec();
+    all.extend(["--json", "-q"]);
+    let out = lyceum(dir, &all).output().unwrap();
+    assert_eq!(end_of(&out), (0, String::new()), "{args:?}");
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+/// 300 flats; the price follows size and colour, a dear one costs more than 250.
+fn flats() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let mut text = "size,colour,price,dear,kind\n".to_string();
+    for i in 0u32..300 {
+        let (size, colour) = (20 + i * 37 % 80, i * 7 % 3);
+        let price = 100 + 3 * size + 10 * colour + i % 5;
+        let kind = ["small", "middle", "large"][(size / 34) as usize];
+        let _ = writeln!(text, "{size},c{colour},{price},{},{kind}", if price > 250 { "yes" } else { "no" });
+    }
+    std::fs::write(dir.path().join("flats.csv"), text).unwrap();
+    dir
+}
+
+#[test]
+fn every_estimator_fits_what_it_learns() {
+    let dir = flats();
+    let dir = dir.path();
+    let all = json(dir, &["estimators"]);
+    let all = all.as_array().unwrap();
+    assert!(all.len() >= 10);
+    for e in all {
+        let name = e["name"].as_str().unwrap();
+        let learns: Vec<&str> = e["learns"].as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect();
+        for (task, target, metric, least) in
+            [("numbers", "price", "r2", 0.8), ("two classes", "dear", "roc_auc", 0.9)]
+        {
+            if !learns.contains(&task) {
+                continue;
+            }
+            let fitted = json(dir, &["fit", name, "--data", "flats.csv", "--target", target]);
+            let value = fitted["test"][metric].as_f64().unwrap();
+            assert!(value > least, "{name} on {target}: {metric} {value}");
+            assert_eq!(fitted["rows"], 240);
+        }
+    }
+    let several = ["fit", "lda", "--data", "flats.csv", "--target", "kind", "--output", "model"];
+    let fitted = json(dir, &several);
+    assert_eq!(fitted["classes"], serde_json::json!(["large", "middle", "small"]));
+    assert!(dir.join("model").read_dir().unwrap().next().is_some());
+    let one = json(dir, &["estimators", "lasso"]);
+    assert_eq!(one[0]["parameters"][0]["name"], "alpha");
+    let tuned = ["fit", "lasso", "--data", "flats.csv", "--target", "price", "--param", "alpha=0.5"];
+    assert_eq!(json(dir, &tuned)["params"]["alpha"], 0.5);
+}
+
+#[test]
+fn faults_are_told() {
+    let dir = flats();
+    let dir = dir.path();
+    let fit =
+        |name: &'static str, target: &'static str| ["fit", name, "--data", "flats.csv", "--target", target];
+    refused(dir, &fit("laso", "price"), 2, "no estimator \"laso\"\n  hint: did you mean `lasso`?");
+    let mut wrong = fit("lasso", "price").to_vec();
+    wrong.extend(["--param", "alhpa=1"]);
+    let out = lyceum(dir, &wrong).output().unwrap();
+    let (code, said) = end_of(&out);
+    assert!(code == 2 && said.contains("alhpa") && said.contains("did you mean `alpha`"), "{said}");
+    let out = lyceum(dir, &fit("lasso", "kind")).output().unwrap();
+    let (code, said) = end_of(&out);
+    assert!(code == 2 && said.contains("`lasso` learns numbers, the column has words"), "{said}");
+    let out = lyceum(dir, &fit("ridge", "prise")).output().unwrap();
+    assert!(end_of(&out).1.contains("did you mean `price`"));
+}
