@@ -4,13 +4,17 @@
 //! Source: LightGBM 4.7 behaviour (`BinMapper`), checked against numbers of bins and thresholds of its models.
 #![allow(clippy::indexing_slicing, reason = "indices stay below the lengths that the loops run over")]
 
+use super::column::MOST_BINS;
+use lyceum_core::{Error, ErrorKind, Result};
+
 /// Below this, in absolute value, a number is zero: the f32 1e-35, widened.
 pub(in crate::boosting) const ZERO: f64 = 1e-35f32 as f64;
 
 /// How values become bins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BinRule {
-    /// Bins of a feature at most, 2 to 255.
+    /// Bins of a feature at most, 2 to 65,535; a category feature has more where so many are needed to cover 99 % of the
+    /// rows.
     pub max_bin: usize,
     /// Rows of a bin at least.
     pub min_data_in_bin: usize,
@@ -116,7 +120,10 @@ impl BinMapper {
     }
 
     /// Bins for codes; `u32::MAX` is missing.
-    pub fn categories(codes: &[u32], rule: &BinRule) -> Self {
+    ///
+    /// # Errors
+    /// More than 65,535 categories are needed to cover 99 % of the codes.
+    pub fn categories(codes: &[u32], rule: &BinRule) -> Result<Self> {
         let mut counts = std::collections::BTreeMap::<u32, usize>::new();
         for code in codes.iter().filter(|c| **c != u32::MAX) {
             *counts.entry(*code).or_default() += 1;
@@ -129,14 +136,18 @@ impl BinMapper {
         let (mut covered, mut categories) = (0, Vec::new());
         for (i, (code, n)) in ranked.into_iter().enumerate() {
             let full = categories.len() + 1 >= max_bin;
-            if (covered >= cut && full) || categories.len() + 1 >= 255 || (n < rule.min_data_in_bin && i > 1)
-            {
+            if (covered >= cut && full) || (n < rule.min_data_in_bin && i > 1) {
                 break;
+            }
+            if categories.len() + 1 >= MOST_BINS {
+                let message =
+                    format!("more than {} categories are needed to cover 99 % of its rows", MOST_BINS - 1);
+                return Err(Error::new(ErrorKind::TooLarge, message));
             }
             categories.push(code);
             covered += n;
         }
-        Self::Category { categories }
+        Ok(Self::Category { categories })
     }
 }
 
@@ -272,6 +283,7 @@ fn greedy_cuts(distinct: &[(f64, usize)], max_bin: usize, total: usize, min_data
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 
@@ -298,11 +310,21 @@ mod tests {
     }
 
     #[test]
+    fn as_many_categories_as_cover_nearly_all() {
+        let codes: Vec<u32> = (0..3000).flat_map(|c| [c; 3]).collect();
+        let m = BinMapper::categories(&codes, &BinRule::default()).unwrap();
+        assert_eq!(m.bins(), 2971);
+        let codes: Vec<u32> = (0..70_000).flat_map(|c| [c; 3]).collect();
+        let e = BinMapper::categories(&codes, &BinRule::default()).unwrap_err();
+        assert!(e.message().contains("65535 categories"), "{e}");
+    }
+
+    #[test]
     fn common_categories_come_first() {
         let mut codes = vec![7u32; 50];
         codes.extend(vec![2; 40]);
         codes.extend([9, u32::MAX]);
-        let m = BinMapper::categories(&codes, &BinRule::default());
+        let m = BinMapper::categories(&codes, &BinRule::default()).unwrap();
         assert_eq!(m, BinMapper::Category { categories: vec![7, 2] });
         assert_eq!([m.bin(7.0), m.bin(2.0), m.bin(9.0), m.bin(f64::NAN)], [1, 2, 0, 0]);
     }

@@ -1,12 +1,12 @@
 //! Rows as bins, with the layout that says what the bins are.
 //!
-//! One array of bytes a feature: what divides rows and walks trees reads one feature of many rows. A grower packs its
+//! One array a feature: what divides rows and walks trees reads one feature of many rows. A grower packs its
 //! own rows beside it.
 #![allow(clippy::indexing_slicing, reason = "features and rows stay below the lengths made here")]
 
-use super::{BinRule, Layout};
+use super::{BinRule, Column, Layout};
 use crate::boosting::Matrix;
-use crate::boosting::kernels::{LeftBins, PAD, Scatter, divide};
+use crate::boosting::kernels::{LeftBins, Scatter};
 use crate::boosting::model::Tree;
 use crate::features::Features;
 use lyceum_core::Result;
@@ -17,8 +17,8 @@ use std::sync::Arc;
 /// Binned rows. Sets that were binned alike share their layout.
 pub struct Dataset {
     pub(in crate::boosting) layout: Arc<Layout>,
-    /// The bins of each feature of the layout, a byte a row and [`PAD`] more.
-    pub(in crate::boosting) columns: Vec<Vec<u8>>,
+    /// The bins of each feature of the layout.
+    pub(in crate::boosting) columns: Vec<Column>,
     pub(in crate::boosting) rows: usize,
 }
 
@@ -30,7 +30,7 @@ impl Dataset {
     /// leave `min_data_in_leaf` rows on both sides is left out when the rule says so.
     ///
     /// # Errors
-    /// More rows than 2³² - 1.
+    /// More rows than 2³² - 1, or a column with too many categories.
     pub fn fit(
         x: &Matrix<'_>,
         features: &Features,
@@ -38,7 +38,7 @@ impl Dataset {
         min_data_in_leaf: usize,
         pool: &Pool,
     ) -> Result<Self> {
-        Self::of(Arc::new(Layout::fit(x, features, rule, min_data_in_leaf, pool)), x, pool)
+        Self::of(Arc::new(Layout::fit(x, features, rule, min_data_in_leaf, pool)?), x, pool)
     }
 
     /// Bins other rows as these were.
@@ -121,7 +121,7 @@ impl Dataset {
             }
             let (feature, bins) = &walk[at];
             let part = &mut rows[range.clone()];
-            let l = divide(part, &self.columns[*feature], bins, &mut left, &mut right);
+            let l = self.columns[*feature].divide(part, bins, &mut left, &mut right);
             let (to_left, to_right) = part.split_at_mut(l);
             to_left.copy_from_slice(&left[..l]);
             to_right.copy_from_slice(&right[..to_right.len()]);
@@ -129,10 +129,4 @@ impl Dataset {
             open.push((tree.right_child[at], range.start + l..range.end));
         }
     }
-}
-
-/// A column with room for wide loads behind it.
-pub(super) fn padded(mut column: Vec<u8>) -> Vec<u8> {
-    column.extend([0; PAD]);
-    column
 }

@@ -2,12 +2,13 @@
 #![allow(clippy::indexing_slicing, reason = "indices stay below the lengths that the loops run over")]
 
 use super::bins::{BinMapper, BinRule, MissingKind, Sorted};
-use super::dataset::padded;
+use super::column::Column;
 use super::lookup::Lookup;
 use crate::boosting::Matrix;
 use crate::boosting::kernels::LeftBins;
 use crate::boosting::model::{DEFAULT_LEFT, Tree};
 use crate::features::Features;
+use lyceum_core::Result;
 use lyceum_data::Random;
 use lyceum_tensor::Pool;
 use std::sync::{Mutex, PoisonError};
@@ -21,6 +22,7 @@ pub(in crate::boosting) struct BinnedFeature {
 
 /// What the bins of the features are.
 pub(in crate::boosting) struct Layout {
+    /// Those whose bins fit a byte come first; apart from that in the order of the columns.
     pub(in crate::boosting) features: Vec<BinnedFeature>,
     /// For `feature_infos` of a model file: the mappers of all features that were split.
     pub(in crate::boosting) infos: Vec<Option<BinMapper>>,
@@ -28,16 +30,19 @@ pub(in crate::boosting) struct Layout {
 
 impl Layout {
     /// Learns the bins from training rows.
+    ///
+    /// # Errors
+    /// A column with too many categories.
     pub(super) fn fit(
         x: &Matrix<'_>,
         names: &Features,
         rule: &BinRule,
         min_leaf: usize,
         pool: &Pool,
-    ) -> Self {
+    ) -> Result<Self> {
         let (rows, width) = (x.rows(), x.width());
         let sample = sample_rows(rows, rule.sample);
-        let found: Vec<Mutex<Option<BinMapper>>> = (0..width).map(|_| Mutex::new(None)).collect();
+        let found: Vec<Mutex<Result<Option<BinMapper>>>> = (0..width).map(|_| Mutex::new(Ok(None))).collect();
         pool.run(width.div_ceil(GROUP), |group| {
             let columns = group * GROUP..((group + 1) * GROUP).min(width);
             let values = x.columns(columns.clone(), sample.as_deref());
@@ -47,25 +52,34 @@ impl Layout {
                     map_feature(values, category, rule, (min_leaf, rows));
             }
         });
-        let infos: Vec<Option<BinMapper>> =
-            found.into_iter().map(|m| m.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
+        let column =
+            |i: usize| names.names.get(i).map_or(format!("column {i}"), |n| format!("column \"{n}\""));
+        let infos: Vec<Option<BinMapper>> = found
+            .into_iter()
+            .enumerate()
+            .map(|(i, m)| {
+                m.into_inner().unwrap_or_else(PoisonError::into_inner).map_err(|e| e.at_key(column(i)))
+            })
+            .collect::<Result<_>>()?;
         let feature = |(index, mapper): (usize, &Option<BinMapper>)| {
             mapper.as_ref().map(|m| BinnedFeature { index, mapper: m.clone() })
         };
-        let features = infos.iter().enumerate().filter_map(feature).collect();
-        Self { features, infos }
+        let mut features: Vec<BinnedFeature> = infos.iter().enumerate().filter_map(feature).collect();
+        features.sort_by_key(|f| !f.mapper.is_narrow());
+        Ok(Self { features, infos })
     }
 
-    /// The bins of some rows, a padded column for each feature of the layout.
-    pub(super) fn bin(&self, x: &Matrix<'_>, pool: &Pool) -> Vec<Vec<u8>> {
-        let out: Vec<Mutex<Vec<u8>>> = self.features.iter().map(|_| Mutex::new(Vec::new())).collect();
+    /// The bins of some rows, a column for each feature of the layout.
+    pub(super) fn bin(&self, x: &Matrix<'_>, pool: &Pool) -> Vec<Column> {
+        let out: Vec<Mutex<Column>> =
+            self.features.iter().map(|_| Mutex::new(Column::Bytes(Vec::new()))).collect();
         pool.run(self.features.len().div_ceil(GROUP), |group| {
             let own = group * GROUP..((group + 1) * GROUP).min(self.features.len());
             let features = &self.features[own.clone()];
             let indices: Vec<usize> = features.iter().map(|f| f.index).collect();
             let columns = x.some_columns(&indices, None);
             for ((i, feature), values) in own.zip(features).zip(columns) {
-                let bins = padded(Lookup::new(&feature.mapper).bins(&values));
+                let bins = Lookup::new(&feature.mapper).column(&values);
                 *out[i].lock().unwrap_or_else(PoisonError::into_inner) = bins;
             }
         });
@@ -81,7 +95,7 @@ impl Layout {
         let node = |n: usize| {
             let feature = place[tree.split_feature[n]];
             let left =
-                self.features.get(feature).map_or(LeftBins::default(), |f| left_bins(tree, n, &f.mapper));
+                self.features.get(feature).map_or(LeftBins::none(0), |f| left_bins(tree, n, &f.mapper));
             (feature, left)
         };
         (0..tree.split_feature.len()).map(node).collect()
@@ -89,7 +103,7 @@ impl Layout {
 }
 
 fn left_bins(tree: &Tree, node: usize, mapper: &BinMapper) -> LeftBins {
-    let mut left = LeftBins::default();
+    let mut left = LeftBins::none(mapper.bins());
     match mapper {
         BinMapper::Category { categories } => {
             for (bin, category) in categories.iter().enumerate() {
@@ -120,11 +134,11 @@ fn map_feature(
     category: bool,
     rule: &BinRule,
     (min_leaf, rows): (usize, usize),
-) -> Option<BinMapper> {
+) -> Result<Option<BinMapper>> {
     let need = (min_leaf as f64 * values.len() as f64 / rows.max(1) as f64) as usize;
     let (mapper, can) = if category {
         let codes: Vec<u32> = values.iter().map(|x| if *x >= 0.0 { *x as u32 } else { u32::MAX }).collect();
-        let mapper = BinMapper::categories(&codes, rule);
+        let mapper = BinMapper::categories(&codes, rule)?;
         let can = mapper.bins() > 2 || can_split_categories(&mapper, values, need);
         (mapper, can)
     } else {
@@ -133,7 +147,7 @@ fn map_feature(
         let can = can_split_numbers(&mapper, &sorted, values.len(), need);
         (mapper, can)
     };
-    (mapper.bins() > 1 && (!rule.feature_pre_filter || can)).then_some(mapper)
+    Ok((mapper.bins() > 1 && (!rule.feature_pre_filter || can)).then_some(mapper))
 }
 
 /// Whether some threshold leaves enough rows on both sides.
@@ -150,7 +164,7 @@ fn can_split_numbers(mapper: &BinMapper, sorted: &Sorted, rows: usize, need: usi
 fn can_split_categories(mapper: &BinMapper, values: &[f64], need: usize) -> bool {
     let mut counts = vec![0usize; mapper.bins()];
     let lookup = Lookup::new(mapper);
-    lookup.bins(values).iter().for_each(|bin| counts[*bin as usize] += 1);
+    values.iter().for_each(|x| counts[lookup.bin(*x) as usize] += 1);
     counts.iter().any(|n| *n >= need && values.len() - n >= need)
 }
 

@@ -2,17 +2,17 @@
 #![allow(clippy::indexing_slicing, reason = "halving stays within the 256 bounds")]
 
 use super::bins::{BinMapper, MissingKind};
+use super::column::Column;
 use std::collections::HashMap;
 
 /// [`BinMapper::bin`] laid out for many values.
 pub(super) enum Lookup {
-    Number {
-        /// Upper bounds, then infinity up to 256.
-        bounds: Box<[f64; 256]>,
-        nan: u8,
-    },
-    /// Bins of categories below the length; the others by hash.
-    Category { near: Vec<u8>, far: HashMap<u32, u8> },
+    /// Numbers in at most 256 bins: upper bounds, then infinity up to 256.
+    Narrow { bounds: Box<[f64; 256]>, nan: u8 },
+    /// Numbers in more: all upper bounds but the last, which is infinite.
+    Wide { bounds: Vec<f64>, nan: u16 },
+    /// Bins of categories below the length; the others by hash. `wide` when there are more than 256.
+    Category { near: Vec<u16>, far: HashMap<u32, u16>, wide: bool },
 }
 
 /// Categories up to here are looked up in a table.
@@ -22,10 +22,14 @@ impl Lookup {
     pub(super) fn new(mapper: &BinMapper) -> Self {
         match mapper {
             BinMapper::Number { bounds, missing, .. } => {
+                let nan = if *missing == MissingKind::Nan { bounds.len() } else { mapper.bin(0.0) };
+                if !mapper.is_narrow() {
+                    let bounds = bounds.split_last().map_or(Vec::new(), |(_, all)| all.to_vec());
+                    return Self::Wide { bounds, nan: nan as u16 };
+                }
                 let mut all = Box::new([f64::INFINITY; 256]);
                 all.iter_mut().zip(bounds).for_each(|(a, b)| *a = *b);
-                let nan = if *missing == MissingKind::Nan { bounds.len() } else { mapper.bin(0.0) };
-                Self::Number { bounds: all, nan: nan as u8 }
+                Self::Narrow { bounds: all, nan: nan as u8 }
             }
             BinMapper::Category { categories } => {
                 let highest = categories.iter().map(|c| *c as usize).filter(|c| *c < NEAR).max();
@@ -33,21 +37,30 @@ impl Lookup {
                 let mut far = HashMap::new();
                 for (i, category) in categories.iter().enumerate() {
                     match near.get_mut(*category as usize) {
-                        Some(bin) => *bin = (i + 1) as u8,
+                        Some(bin) => *bin = (i + 1) as u16,
                         None => {
-                            far.insert(*category, (i + 1) as u8);
+                            far.insert(*category, (i + 1) as u16);
                         }
                     }
                 }
-                Self::Category { near, far }
+                Self::Category { near, far, wide: !mapper.is_narrow() }
             }
         }
     }
 
     /// The bins of many values.
-    pub(super) fn bins(&self, values: &[f64]) -> Vec<u8> {
+    pub(super) fn column(&self, values: &[f64]) -> Column {
+        match self {
+            Self::Narrow { bounds, nan } => Column::bytes(self.narrow(bounds, *nan, values)),
+            Self::Category { wide: false, .. } => {
+                Column::bytes(values.iter().map(|x| self.bin(*x) as u8).collect())
+            }
+            _ => Column::words(values.iter().map(|x| self.bin(*x)).collect()),
+        }
+    }
+
+    fn narrow(&self, bounds: &[f64; 256], nan: u8, values: &[f64]) -> Vec<u8> {
         const LANES: usize = 16;
-        let Self::Number { bounds, nan } = self else { return values.iter().map(|x| self.bin(*x)).collect() };
         let mut out = vec![0u8; values.len()];
         let (chunks, rest) = values.as_chunks::<LANES>();
         let (outs, out_rest) = out.as_chunks_mut::<LANES>();
@@ -61,26 +74,28 @@ impl Lookup {
             }
             *out = at;
             if x.iter().any(|x| x.is_nan()) {
-                x.iter().zip(out).filter(|(x, _)| x.is_nan()).for_each(|(_, out)| *out = *nan);
+                x.iter().zip(out).filter(|(x, _)| x.is_nan()).for_each(|(_, out)| *out = nan);
             }
         }
-        rest.iter().zip(out_rest).for_each(|(x, out)| *out = self.bin(*x));
+        rest.iter().zip(out_rest).for_each(|(x, out)| *out = self.bin(*x) as u8);
         out
     }
 
     #[inline]
-    pub(super) fn bin(&self, x: f64) -> u8 {
+    pub(super) fn bin(&self, x: f64) -> u16 {
         match self {
-            Self::Number { nan, .. } if x.is_nan() => *nan,
-            Self::Number { bounds, .. } => {
+            Self::Narrow { nan, .. } if x.is_nan() => u16::from(*nan),
+            Self::Narrow { bounds, .. } => {
                 let mut at = 0usize;
                 for step in [128usize, 64, 32, 16, 8, 4, 2, 1] {
                     // Bounds below x are skipped; x in a bin has the bin's upper bound at or above it.
                     at += if bounds[(at + step - 1) & 255] < x { step } else { 0 };
                 }
-                at as u8
+                at as u16
             }
-            Self::Category { near, far } => {
+            Self::Wide { nan, .. } if x.is_nan() => *nan,
+            Self::Wide { bounds, .. } => bounds.partition_point(|b| *b < x) as u16,
+            Self::Category { near, far, .. } => {
                 if !(x > -1.0 && x < 4_294_967_295.0) {
                     return 0;
                 }
@@ -98,21 +113,26 @@ impl Lookup {
 mod tests {
     use super::*;
     use crate::boosting::BinRule;
+    use crate::boosting::kernels::PAD;
     use lyceum_data::Random;
 
     #[test]
     fn says_what_the_mapper_says() {
         let mut random = Random::new(4, 0);
-        let mut values: Vec<f64> = (0..3000).map(|_| (random.normal() * 8.0).round() / 4.0).collect();
+        let mut values: Vec<f64> = (0..3000).map(|_| (random.normal() * 80.0).round() / 4.0).collect();
         values.extend([f64::NAN, f64::NEG_INFINITY, f64::INFINITY, 0.0, -0.0, 1e-36]);
-        for max_bin in [2, 3, 17, 255] {
+        for max_bin in [2, 3, 17, 255, 256, 700] {
             for use_missing in [true, false] {
                 let finite: Vec<f64> = values.iter().copied().filter(|x| !x.is_infinite()).collect();
                 let rule = BinRule { max_bin, use_missing, ..BinRule::default() };
                 let mapper = BinMapper::numbers(&finite, &rule);
                 let lookup = Lookup::new(&mapper);
                 assert!(values.iter().all(|x| lookup.bin(*x) as usize == mapper.bin(*x)));
-                let all = lookup.bins(&values);
+                let all: Vec<u16> = match lookup.column(&values) {
+                    Column::Bytes(bins) => bins.into_iter().map(u16::from).collect(),
+                    Column::Words(bins) => bins,
+                };
+                assert_eq!(all.len(), values.len() + PAD);
                 assert!(all.iter().zip(&values).all(|(b, x)| *b == lookup.bin(*x)));
             }
         }

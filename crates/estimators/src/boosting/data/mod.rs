@@ -1,11 +1,13 @@
 //! Numbers to bins: which bins a feature has, and the rows of a data set as bins.
 
 mod bins;
+mod column;
 mod dataset;
 mod layout;
 mod lookup;
 
 pub(super) use bins::ZERO;
 pub use bins::{BinMapper, BinRule, MissingKind};
+pub(super) use column::Column;
 pub use dataset::Dataset;
-pub(super) use layout::{BinnedFeature, Layout};
+pub(super) use layout::Layout;

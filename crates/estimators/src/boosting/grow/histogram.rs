@@ -1,9 +1,8 @@
 //! Histograms of one leaf: a slice of packed cells for each block.
 #![allow(clippy::indexing_slicing, reason = "blocks and features stay below the lengths made here")]
 
-use super::packed::{Block, Steps, split};
-use crate::boosting::data::BinnedFeature;
-use crate::boosting::kernels::{ROW, STRIDE};
+use super::block::Block;
+use super::packed::{Steps, split};
 use std::sync::Mutex;
 
 /// One bin in full precision: sums of gradients and hessians.
@@ -19,8 +18,7 @@ pub(super) struct Spare(Vec<Histogram>);
 impl Spare {
     /// A histogram with anything in it.
     pub(super) fn take(&mut self, blocks: &[Block]) -> Histogram {
-        let fresh =
-            || blocks.iter().map(|b| Mutex::new(vec![0; b.features.len().min(ROW) * STRIDE])).collect();
+        let fresh = || blocks.iter().map(|b| Mutex::new(vec![0; b.cells()])).collect();
         self.0.pop().unwrap_or_else(fresh)
     }
 
@@ -32,18 +30,14 @@ impl Spare {
 }
 
 /// Sets the used cells of a block to 0.
-pub(super) fn clear(cells: &mut [i64], features: &[BinnedFeature]) {
-    for (own, feature) in cells.chunks_exact_mut(STRIDE).zip(features) {
-        own[..feature.mapper.bins()].fill(0);
-    }
+pub(super) fn clear(cells: &mut [i64], block: &Block) {
+    block.each().for_each(|(_, own)| cells[own].fill(0));
 }
 
 /// Turns a parent's cells into those of the other child.
-pub(super) fn subtract(parent: &mut [i64], child: &[i64], features: &[BinnedFeature]) {
-    let pairs = parent.chunks_exact_mut(STRIDE).zip(child.chunks_exact(STRIDE)).zip(features);
-    for ((parent, child), feature) in pairs {
-        let bins = feature.mapper.bins();
-        parent[..bins].iter_mut().zip(&child[..bins]).for_each(|(p, c)| *p = p.wrapping_sub(*c));
+pub(super) fn subtract(parent: &mut [i64], child: &[i64], block: &Block) {
+    for (_, own) in block.each() {
+        parent[own.clone()].iter_mut().zip(&child[own]).for_each(|(p, c)| *p = p.wrapping_sub(*c));
     }
 }
 

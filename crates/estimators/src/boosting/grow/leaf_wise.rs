@@ -7,7 +7,7 @@ use super::packed::split;
 use super::partition::Partition;
 use super::search::{Asked, Scratch};
 use super::{Growing, Leaf, monotone, write};
-use crate::boosting::kernels::{Rows, STRIDE, accumulate};
+use crate::boosting::kernels::Rows;
 use crate::boosting::model::Tree;
 use std::sync::{Mutex, PoisonError};
 
@@ -45,9 +45,9 @@ impl Growing<'_> {
             let block = &self.blocks[b];
             let rows = order.of(0);
             let mut cells = histogram[b].lock().unwrap_or_else(PoisonError::into_inner);
-            clear(&mut cells, &features[block.features.clone()]);
+            clear(&mut cells, block);
             let rows = if self.whole { Rows::All(0..rows.len()) } else { Rows::Of(rows) };
-            accumulate(&block.rows, rows, self.packed, block.features.len(), &mut cells);
+            block.accumulate(self.data, rows, self.packed, &mut cells);
             [None, None]
         });
         let rows = self.lanes[0].of(0);
@@ -89,7 +89,7 @@ impl Growing<'_> {
             let cells = leaf.histogram[b].lock().unwrap_or_else(PoisonError::into_inner);
             [self.block(b, &cells, Some(&asked), scratch), None]
         });
-        leaf.best = best_of(found)[0].take();
+        leaf.best = self.best_of(found)[0].take();
     }
 
     /// Divides a leaf's rows and writes the split.
@@ -125,16 +125,15 @@ impl Growing<'_> {
         let found = self.each_block(|b, order, scratch| {
             let block = &self.blocks[b];
             let rows = order.of(small_at);
-            let features = &self.search.layout.features[block.features.clone()];
             let mut own = small[b].lock().unwrap_or_else(PoisonError::into_inner);
             let mut other = big[b].lock().unwrap_or_else(PoisonError::into_inner);
-            clear(&mut own, features);
-            accumulate(&block.rows, Rows::Of(rows), self.packed, features.len(), &mut own);
-            subtract(&mut other, &own, features);
+            clear(&mut own, block);
+            block.accumulate(self.data, Rows::Of(rows), self.packed, &mut own);
+            subtract(&mut other, &own, block);
             let small = self.block(b, &own, asked[0].as_ref(), scratch);
             [small, self.block(b, &other, asked[1].as_ref(), scratch)]
         });
-        let [for_small, for_big] = best_of(found);
+        let [for_small, for_big] = self.best_of(found);
         self.settle(&mut leaves[small_at], small, for_small);
         self.settle(&mut leaves[big_at], big, for_big);
     }
@@ -156,10 +155,9 @@ impl Growing<'_> {
         task: impl Fn(usize, &Partition, &mut Scratch) -> Found + Sync,
     ) -> Vec<Found> {
         let out: Vec<Mutex<Found>> = self.blocks.iter().map(|_| Mutex::new([None, None])).collect();
-        let (lanes, blocks) = (self.lanes.len(), out.len());
-        self.pool.run_near(lanes, |lane| {
+        self.pool.run_near(self.shares.len(), |lane| {
             let mut scratch = Scratch::default();
-            for b in lane * blocks / lanes..(lane + 1) * blocks / lanes {
+            for b in self.shares[lane].clone() {
                 let found = task(b, &self.lanes[lane], &mut scratch);
                 *out[b].lock().unwrap_or_else(PoisonError::into_inner) = found;
             }
@@ -177,14 +175,28 @@ impl Growing<'_> {
     ) -> Option<Split> {
         let asked = asked?;
         let mut best: Option<Split> = None;
-        for (feature, own) in self.blocks[b].features.clone().zip(cells.chunks_exact(STRIDE)) {
-            let bins = self.search.layout.features[feature].mapper.bins();
+        for (feature, own) in self.blocks[b].each() {
             let least = best.as_ref().map_or(0.0, |b| b.gain);
-            if let Some(found) = self.search.feature(feature, &own[..bins], asked, least, scratch) {
+            if let Some(found) = self.search.feature(feature, &cells[own], asked, least, scratch) {
                 best = Some(found);
             }
         }
         best
+    }
+
+    /// The best of the blocks' splits; of equals that of the first column.
+    fn best_of(&self, found: Vec<Found>) -> Found {
+        let column = |s: &Split| self.search.layout.features[s.feature].index;
+        let betters =
+            |s: &Split, best: &Split| s.gain > best.gain || (s.gain == best.gain && column(s) < column(best));
+        found.into_iter().fold([None, None], |mut best, found| {
+            for (best, new) in best.iter_mut().zip(found) {
+                if new.as_ref().is_some_and(|s| best.as_ref().is_none_or(|b| betters(s, b))) {
+                    *best = new;
+                }
+            }
+            best
+        })
     }
 
     /// Writes the leaves and gives their histograms back.
@@ -197,16 +209,4 @@ impl Growing<'_> {
             self.spare.give(leaf.histogram);
         }
     }
-}
-
-/// The best of the blocks' splits; of equals the first.
-fn best_of(found: Vec<Found>) -> Found {
-    found.into_iter().fold([None, None], |mut best, found| {
-        for (best, new) in best.iter_mut().zip(found) {
-            if new.as_ref().is_some_and(|s| best.as_ref().is_none_or(|b| s.gain > b.gain)) {
-                *best = new;
-            }
-        }
-        best
-    })
 }

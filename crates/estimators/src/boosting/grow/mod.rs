@@ -4,6 +4,7 @@
 //! All work on a block of features (adding up, subtracting, searching) is one task; sums are of integers, so that
 //! they are the same bits at any number of threads. Outputs of leaves are taken from the gradients themselves.
 
+mod block;
 mod categorical;
 mod histogram;
 mod leaf_wise;
@@ -21,13 +22,15 @@ use crate::boosting::data::Dataset;
 use crate::boosting::kernels::Scatter;
 use crate::boosting::model::Tree;
 use crate::boosting::params::{BoostingParams, GrowPolicy, TreeParams};
+use block::{Block, blocks};
 use histogram::{Histogram, Spare};
 use limits::Limits;
 use lyceum_tensor::Pool;
 use numeric::{Split, Sums};
-use packed::{Block, Rounding, blocks, pack};
+use packed::{Rounding, pack};
 use partition::Partition;
 use search::Search;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// The output of a leaf with these sums, without a parent to be smoothed towards.
@@ -55,6 +58,8 @@ pub(super) struct Grower<'a> {
     params: &'a BoostingParams,
     pool: &'a Pool,
     blocks: Vec<Block>,
+    /// The blocks of each thread.
+    shares: Vec<Range<usize>>,
     packed: Vec<i64>,
     /// One order of the rows for each thread; all alike.
     lanes: Vec<Partition>,
@@ -83,13 +88,14 @@ struct Leaf {
 
 impl<'a> Grower<'a> {
     pub(super) fn new(data: &'a Dataset, params: &'a BoostingParams, pool: &'a Pool) -> Self {
-        let blocks = blocks(data, pool);
-        let lanes = pool.threads().min(blocks.len()).max(1);
+        let (blocks, shares) = blocks(data, pool);
+        let lanes = shares.len().max(1);
         Self {
             data,
             params,
             pool,
             blocks,
+            shares,
             packed: vec![0; data.rows],
             lanes: (0..lanes).map(|_| Partition::default()).collect(),
             spare: Spare::default(),
@@ -133,6 +139,7 @@ impl<'a> Grower<'a> {
             data: self.data,
             pool: self.pool,
             blocks: &self.blocks,
+            shares: &self.shares,
             packed: &self.packed,
             lanes: &mut self.lanes,
             spare: &mut self.spare,
@@ -214,6 +221,7 @@ struct Growing<'g> {
     data: &'g Dataset,
     pool: &'g Pool,
     blocks: &'g [Block],
+    shares: &'g [Range<usize>],
     packed: &'g [i64],
     lanes: &'g mut [Partition],
     spare: &'g mut Spare,

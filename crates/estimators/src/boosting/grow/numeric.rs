@@ -23,7 +23,7 @@ pub(super) enum Side {
     /// Bins up to this one; missing values by `default_left`.
     UpTo { bin: usize, default_left: bool },
     /// These bins.
-    Among(Vec<u8>),
+    Among(Vec<u16>),
 }
 
 /// A split of a leaf.

@@ -1,42 +1,9 @@
-//! Training rows as a grower reads them: blocks of features with a row's bins together, and gradients as integers.
+//! Gradients and hessians as integers, two to a word.
 #![allow(clippy::indexing_slicing, reason = "rows and features stay below the lengths made here")]
 
-use crate::boosting::data::Dataset;
-use crate::boosting::kernels::{BLOCK, ROW};
 use lyceum_data::Random;
 use lyceum_tensor::Pool;
-use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
-
-/// Some features of all rows.
-pub(super) struct Block {
-    /// The features, by their number in the layout.
-    pub(super) features: Range<usize>,
-    /// A row's bins, one a feature from the first on.
-    pub(super) rows: Vec<[u8; ROW]>,
-}
-
-/// Cuts the features into blocks of about equal size, a multiple of the threads where there are enough features, and
-/// packs each.
-pub(super) fn blocks(data: &Dataset, pool: &Pool) -> Vec<Block> {
-    let features = data.splittable();
-    if features == 0 {
-        return Vec::new();
-    }
-    let least = features.div_ceil(BLOCK);
-    let count = if features < 2 * pool.threads() { least } else { least.next_multiple_of(pool.threads()) };
-    let bounds: Vec<usize> = (0..=count).map(|i| i * features / count).collect();
-    let out: Vec<Mutex<Option<Block>>> = (0..count).map(|_| Mutex::new(None)).collect();
-    pool.run_near(count, |i| {
-        let own = bounds[i]..bounds[i + 1];
-        let mut rows = vec![[0u8; ROW]; data.rows];
-        for (j, column) in data.columns[own.clone()].iter().enumerate() {
-            rows.iter_mut().zip(column).for_each(|(row, bin)| row[j] = *bin);
-        }
-        *out[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(Block { features: own, rows });
-    });
-    out.into_iter().filter_map(|b| b.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
-}
 
 /// Value of one step of the integers that stand for gradients and hessians.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

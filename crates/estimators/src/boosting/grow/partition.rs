@@ -4,7 +4,8 @@
 //! another reads would cost more than dividing them twice.
 #![allow(clippy::indexing_slicing, reason = "leaves are ranges of the order")]
 
-use crate::boosting::kernels::{LeftBins, divide};
+use crate::boosting::data::Column;
+use crate::boosting::kernels::LeftBins;
 use std::ops::Range;
 
 #[derive(Default)]
@@ -37,10 +38,10 @@ impl Partition {
     }
 
     /// Divides a leaf: the left part keeps its number, the right one gets the next.
-    pub(super) fn divide(&mut self, leaf: usize, column: &[u8], bins: &LeftBins) {
+    pub(super) fn divide(&mut self, leaf: usize, column: &Column, bins: &LeftBins) {
         let range = self.leaves[leaf].clone();
         let part = &mut self.order[range.clone()];
-        let kept = divide(part, column, bins, &mut self.left, &mut self.right);
+        let kept = column.divide(part, bins, &mut self.left, &mut self.right);
         let (left, right) = part.split_at_mut(kept);
         left.copy_from_slice(&self.left[..kept]);
         right.copy_from_slice(&self.right[..right.len()]);
@@ -56,8 +57,8 @@ mod tests {
     #[test]
     fn parts_keep_their_order() {
         let rows = 1005;
-        let column: Vec<u8> = (0..rows + 3).map(|r| (r % 7) as u8).collect();
-        let mut bins = LeftBins::default();
+        let column = Column::Bytes((0..rows + 3).map(|r| (r % 7) as u8).collect());
+        let mut bins = LeftBins::none(7);
         [1, 4].iter().for_each(|b| bins.set(*b, true));
         let mut p = Partition::default();
         p.reset(0..rows as u32);

@@ -109,18 +109,23 @@ impl<'a> Search<'a> {
         if direction != 0 && p.monotone_penalty > 0.0 {
             factor *= monotone_factor(p.monotone_penalty, asked.depth);
         }
-        let whole = matches!(&own.mapper, BinMapper::Number { missing: MissingKind::None, .. });
-        let found = if whole && limits.plain() && !p.extra_trees {
+        let ordered =
+            matches!(&own.mapper, BinMapper::Number { missing, .. } if *missing != MissingKind::Zero);
+        let found = if ordered && own.mapper.is_narrow() && limits.plain() && !p.extra_trees {
             let least = if factor == 1.0 { least } else { 0.0 };
-            quick::best(cells, self.steps, asked.sums, p, least, &mut scratch.buffers)
+            let nan = matches!(&own.mapper, BinMapper::Number { missing: MissingKind::Nan, .. });
+            let leaf = quick::Leaf { steps: self.steps, sums: asked.sums, p };
+            quick::best(cells, nan, &leaf, least.max(0.0), &mut scratch.buffers)
         } else {
-            let scratch = &mut scratch.cells;
-            real(cells, self.steps, scratch);
             let only = p.extra_trees.then(|| self.one(&own.mapper, asked.seed ^ (own.index as u64) << 16));
             match &own.mapper {
-                BinMapper::Number { .. } => numeric::best(scratch, &own.mapper, asked.sums, &limits, only),
+                BinMapper::Number { .. } => {
+                    real(cells, self.steps, &mut scratch.cells);
+                    numeric::best(&scratch.cells, &own.mapper, asked.sums, &limits, only)
+                }
                 BinMapper::Category { .. } => {
-                    categorical::best(scratch, asked.sums, &limits, &self.params.category, only)
+                    let c = &self.params.category;
+                    categorical::best(cells, self.steps, asked.sums, &limits, c, only)
                 }
             }
         };

@@ -9,8 +9,9 @@ use super::numeric::{Side, Split, Sums, rows_of};
 use super::search::Asked;
 use super::{Growing, Leaf};
 use crate::boosting::data::{BinMapper, MissingKind};
-use crate::boosting::kernels::{Rows, STRIDE, accumulate};
+use crate::boosting::kernels::Rows;
 use crate::boosting::model::Tree;
+use std::cmp::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 /// A split of a whole level.
@@ -61,16 +62,14 @@ impl Growing<'_> {
         let small = self.spare.take(self.blocks);
         let left_is_small = leaves[left].sums.rows <= leaves[right].sums.rows;
         let at = if left_is_small { left } else { right };
-        let features = &self.search.layout.features;
         self.each_block(|b, order, _| {
             let block = &self.blocks[b];
             let rows = order.of(at);
-            let features = &features[block.features.clone()];
             let mut own = small[b].lock().unwrap_or_else(PoisonError::into_inner);
             let mut other = big[b].lock().unwrap_or_else(PoisonError::into_inner);
-            clear(&mut own, features);
-            accumulate(&block.rows, Rows::Of(rows), self.packed, features.len(), &mut own);
-            subtract(&mut other, &own, features);
+            clear(&mut own, block);
+            block.accumulate(self.data, Rows::Of(rows), self.packed, &mut own);
+            subtract(&mut other, &own, block);
             [None, None]
         });
         let (of_left, of_right): (Histogram, Histogram) =
@@ -102,7 +101,12 @@ impl Growing<'_> {
             *found[b].lock().unwrap_or_else(PoisonError::into_inner) = best;
         });
         let all = found.into_iter().filter_map(|m| m.into_inner().unwrap_or_else(PoisonError::into_inner));
-        all.reduce(|a, b| if b.gain > a.gain { b } else { a })
+        let column = |l: &Level| self.search.layout.features[l.feature].index;
+        all.reduce(|a, b| match b.gain.total_cmp(&a.gain) {
+            Ordering::Greater => b,
+            Ordering::Equal if column(&b) < column(&a) => b,
+            _ => a,
+        })
     }
 
     /// The best split of all leaves on one feature.
@@ -121,7 +125,7 @@ impl Growing<'_> {
         let mut cells: Vec<Cell> = Vec::new();
         for leaf in leaves {
             let own = leaf.histogram[block].lock().unwrap_or_else(PoisonError::into_inner);
-            real(&own[place * STRIDE..place * STRIDE + bins], self.search.steps, &mut cells);
+            real(&own[self.blocks[block].own(place)], self.search.steps, &mut cells);
             drop(own);
             let total = (leaf.sums.gradient, leaf.sums.hessian + 2.0 * EPSILON);
             let whole = leaf_gain(total.0, total.1, p.lambda_l1, p.lambda_l2);
@@ -162,7 +166,7 @@ impl Growing<'_> {
         });
         let (gain, bin, default_left) = candidates.reduce(|a, b| if b.0 > a.0 { b } else { a })?;
         let side = if category {
-            Side::Among(vec![bin as u8])
+            Side::Among(vec![bin as u16])
         } else {
             Side::UpTo { bin, default_left: default_left || apart.is_none() }
         };
@@ -176,8 +180,8 @@ impl Growing<'_> {
         let mapper = &self.search.layout.features[level.feature].mapper;
         let bins = super::write::left_bins(mapper, &level.side);
         let own = leaf.histogram[block].lock().unwrap_or_else(PoisonError::into_inner);
-        let cells = own[place * STRIDE..place * STRIDE + mapper.bins()].iter().enumerate();
-        let sum = cells.filter(|(bin, _)| bins.has(*bin as u8)).fold(0i64, |s, (_, c)| s.wrapping_add(*c));
+        let cells = own[self.blocks[block].own(place)].iter().enumerate();
+        let sum = cells.filter(|(bin, _)| bins.has(*bin)).fold(0i64, |s, (_, c)| s.wrapping_add(*c));
         let (g, h) = super::packed::split(sum);
         let steps = self.search.steps;
         let left = (g as f64 * steps.gradient, h as f64 * steps.hessian);

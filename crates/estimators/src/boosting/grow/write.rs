@@ -12,7 +12,7 @@ use crate::boosting::model::{CATEGORICAL, DEFAULT_LEFT, Tree};
 
 /// The bins that go left.
 pub(super) fn left_bins(mapper: &BinMapper, side: &Side) -> LeftBins {
-    let mut left = LeftBins::default();
+    let mut left = LeftBins::none(mapper.bins());
     match (side, mapper) {
         (Side::Among(bins), _) => bins.iter().for_each(|b| left.set(*b as usize, true)),
         (Side::UpTo { bin, default_left }, BinMapper::Number { bounds, missing, .. }) => {

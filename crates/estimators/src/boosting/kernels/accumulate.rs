@@ -49,6 +49,23 @@ pub(in crate::boosting) fn accumulate(
     dispatch!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
 }
 
+/// Adds `packed[rows[i]]` to the cell of row `rows[i]`'s bin: one feature with more bins than a byte holds.
+///
+/// # Panics
+/// When a row is not below the lengths of `bins` and `packed`, or a bin not below that of `cells`.
+pub(in crate::boosting) fn accumulate_one(bins: &[u16], rows: Rows<'_>, packed: &[i64], cells: &mut [i64]) {
+    let mut add = |bin: u16, v: i64| {
+        let cell = &mut cells[bin as usize];
+        *cell = cell.wrapping_add(v);
+    };
+    match rows {
+        Rows::All(range) => {
+            bins[range.clone()].iter().zip(&packed[range]).for_each(|(bin, v)| add(*bin, *v));
+        }
+        Rows::Of(rows) => rows.iter().for_each(|r| add(bins[*r as usize], packed[*r as usize])),
+    }
+}
+
 /// Which rows.
 #[derive(Clone)]
 pub(in crate::boosting) enum Rows<'a> {
@@ -154,6 +171,11 @@ mod tests {
             accumulate(&bins, Rows::Of(&all), &packed, features, &mut one);
             accumulate(&bins, Rows::All(0..300), &packed, features, &mut two);
             assert_eq!(one, two);
+            let words: Vec<u16> = bins.iter().map(|row| row[0].into()).collect();
+            let (mut all, mut some) = (vec![0; STRIDE], vec![0; STRIDE]);
+            accumulate_one(&words, Rows::All(0..300), &packed, &mut all);
+            accumulate_one(&words, Rows::Of(&rows), &packed, &mut some);
+            assert_eq!((&all[..], &some[..]), (&one[..STRIDE], &got[..STRIDE]));
         }
     }
 }

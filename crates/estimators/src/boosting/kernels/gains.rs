@@ -15,10 +15,11 @@ pub(in crate::boosting) struct Units {
     pub(in crate::boosting) l2: f64,
 }
 
-/// For running sums `low[b]` of packed cells: `out[b]` = gain of the left side + gain of the right side when bins up to
+/// For running sums `low[b]` of packed cells, each with `aside` added: `out[b]` = gain of the left side + gain of the right side when bins up to
 /// `b` go left (without what the leaf had before). Returns the largest over `range`; minus infinity for an empty one.
 pub(in crate::boosting) fn gains(
     low: &[i64; STRIDE],
+    aside: i64,
     units: &Units,
     range: std::ops::Range<usize>,
     out: &mut [f32; STRIDE],
@@ -27,45 +28,65 @@ pub(in crate::boosting) fn gains(
     {
         if level() >= Level::Avx512 {
             // SAFETY: the level says that the processor can.
-            return unsafe { wide(low, units, range, out) };
+            return unsafe { wide(low, aside, units, range, out) };
         }
         if level() >= Level::Avx2 {
             // SAFETY: the level says that the processor can.
-            return unsafe { middle(low, units, range, out) };
+            return unsafe { middle(low, aside, units, range, out) };
         }
     }
-    plain(low, units, range, out)
+    plain(low, aside, units, range, out)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn wide(low: &[i64; STRIDE], u: &Units, range: std::ops::Range<usize>, out: &mut [f32; STRIDE]) -> f32 {
-    plain(low, u, range, out)
+fn wide(
+    low: &[i64; STRIDE],
+    aside: i64,
+    u: &Units,
+    range: std::ops::Range<usize>,
+    out: &mut [f32; STRIDE],
+) -> f32 {
+    plain(low, aside, u, range, out)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn middle(low: &[i64; STRIDE], u: &Units, range: std::ops::Range<usize>, out: &mut [f32; STRIDE]) -> f32 {
-    plain(low, u, range, out)
+fn middle(
+    low: &[i64; STRIDE],
+    aside: i64,
+    u: &Units,
+    range: std::ops::Range<usize>,
+    out: &mut [f32; STRIDE],
+) -> f32 {
+    plain(low, aside, u, range, out)
 }
 
 #[inline(always)]
-fn plain(low: &[i64; STRIDE], u: &Units, range: std::ops::Range<usize>, out: &mut [f32; STRIDE]) -> f32 {
+fn plain(
+    low: &[i64; STRIDE],
+    aside: i64,
+    u: &Units,
+    range: std::ops::Range<usize>,
+    out: &mut [f32; STRIDE],
+) -> f32 {
     let (sg, sh) = (u.step.0 as f32, u.step.1 as f32);
     let (tg, th) = (u.total.0 as f32, u.total.1 as f32);
     let (l1, l2) = (u.l1 as f32, u.l2 as f32);
     let Some((low, out)) = low.get(range.clone()).zip(out.get_mut(range)) else { return f32::NEG_INFINITY };
     if l1 == 0.0 {
         for (cell, out) in low.iter().zip(out.iter_mut()) {
-            let g = (*cell >> 32) as i32 as f32 * sg;
-            let h = (*cell & 0xffff_ffff) as f32 * sh;
+            let cell = cell.wrapping_add(aside);
+            let g = (cell >> 32) as i32 as f32 * sg;
+            let h = (cell & 0xffff_ffff) as f32 * sh;
             let (rg, rh) = (tg - g, th - h);
             *out = g * g / (h + l2) + rg * rg / (rh + l2);
         }
     } else {
         for (cell, out) in low.iter().zip(out.iter_mut()) {
-            let g = (*cell >> 32) as i32 as f32 * sg;
-            let h = (*cell & 0xffff_ffff) as f32 * sh;
+            let cell = cell.wrapping_add(aside);
+            let g = (cell >> 32) as i32 as f32 * sg;
+            let h = (cell & 0xffff_ffff) as f32 * sh;
             let (a, b) = ((g.abs() - l1).max(0.0), ((tg - g).abs() - l1).max(0.0));
             *out = a * a / (h + l2) + b * b / ((th - h) + l2);
         }
@@ -132,10 +153,10 @@ mod tests {
             }
             let total = ((sum >> 32) as f64 * 0.01, (sum & 0xffff_ffff) as f64 * 0.02);
             let u = Units { step: (0.01, 0.02), total, l1, l2: 0.5 };
-            for range in [0..255, 3..200, 7..8, 5..5] {
+            for (range, aside) in [(0..255, 0), (3..200, -(7 << 32) + 5), (7..8, 0), (5..5, 0)] {
                 let (mut a, mut b) = ([0.0; STRIDE], [0.0; STRIDE]);
-                let most = gains(&low, &u, range.clone(), &mut a);
-                assert_eq!(most.to_bits(), plain(&low, &u, range.clone(), &mut b).to_bits());
+                let most = gains(&low, aside, &u, range.clone(), &mut a);
+                assert_eq!(most.to_bits(), plain(&low, aside, &u, range.clone(), &mut b).to_bits());
                 assert_eq!(a, b);
                 assert!(a[range].iter().all(|x| *x <= most));
             }

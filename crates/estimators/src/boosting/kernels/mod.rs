@@ -7,7 +7,7 @@ mod gains;
 mod predict;
 mod scatter;
 
-pub(super) use accumulate::{BLOCK, ROW, Rows, STRIDE, accumulate};
+pub(super) use accumulate::{BLOCK, ROW, Rows, STRIDE, accumulate, accumulate_one};
 pub(super) use divide::{LeftBins, PAD, divide};
 pub(super) use gains::{Units, estimates, gains};
 pub(super) use predict::{Cut, TILE, leaves_of};

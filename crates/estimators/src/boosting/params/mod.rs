@@ -325,7 +325,7 @@ impl BoostingParams {
             (share(sample.other_rate), "other_rate", "0 to 1"),
             (share(dart.drop_rate), "drop_rate", "0 to 1"),
             (share(dart.skip_drop), "skip_drop", "0 to 1"),
-            ((2..=255).contains(&self.bins.max_bin), "max_bin", "2 to 255"),
+            ((2..=65_535).contains(&self.bins.max_bin), "max_bin", "2 to 65535"),
             (self.bins.min_data_in_bin > 0, "min_data_in_bin", "1 or more"),
             (self.bins.sample > 0, "bin_construct_sample_cnt", "1 or more"),
             (self.category.cat_smooth >= 0.0, "cat_smooth", "0 or more"),
