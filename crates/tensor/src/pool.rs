@@ -1,6 +1,6 @@
 //! The thread pool: one parallel loop at a time over numbered tasks, the caller working too.
 //!
-//! Workers spin for some microseconds after a loop, because a forward pass opens the next one at once, and then
+//! Workers spin for a millisecond after a loop, because a forward pass opens the next one at once, and then
 //! sleep. A loop never waits for a worker that has not joined it: on a busy machine a descheduled worker costs
 //! nothing but its help.
 
@@ -8,9 +8,13 @@ use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-/// Spins before a worker goes to sleep; about 50 microseconds.
-const SPINS: u32 = 20_000;
+/// How long a worker looks for the next loop before it goes to sleep. Waking it costs the caller some tens of
+/// microseconds (more in a virtual machine), and the parts of a loop seldom end together: long enough for both.
+const PATIENCE: Duration = Duration::from_millis(1);
+/// Looks between two looks at the clock.
+const LOOKS: u32 = 64;
 /// Bit of `state` that says that a loop takes helpers.
 const OPEN: u64 = 1 << 31;
 /// Bits of `state` that count the helpers within the loop.
@@ -244,11 +248,14 @@ fn wait(shared: &Shared, last: u64) -> Option<u64> {
         let s = shared.state.load(Ordering::Acquire);
         (s & OPEN != 0 && s >> 32 != last).then_some(s >> 32)
     };
-    for _ in 0..SPINS {
-        if let Some(number) = fresh() {
-            return Some(number);
+    let since = Instant::now();
+    while since.elapsed() < PATIENCE {
+        for _ in 0..LOOKS {
+            if let Some(number) = fresh() {
+                return Some(number);
+            }
+            std::hint::spin_loop();
         }
-        std::hint::spin_loop();
     }
     let mut sleepers = shared.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
