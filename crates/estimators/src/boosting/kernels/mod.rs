@@ -10,5 +10,7 @@ mod scatter;
 pub(super) use accumulate::{BLOCK, ROW, Rows, STRIDE, accumulate, accumulate_one};
 pub(super) use divide::{LeftBins, PAD, divide};
 pub(super) use gains::{Units, estimates, gains};
-pub(super) use predict::{Cut, TILE, leaves_of};
+pub(super) use predict::{
+    Cut, Forest, Keys, Kind, Lanes, One, Parts, Source, TILE, Tile, WORD, Word, floor32,
+};
 pub(super) use scatter::Scatter;

@@ -2,7 +2,7 @@
 
 use super::transform::Transform;
 use super::tree::Tree;
-use crate::boosting::predict::{Compiled, Predict};
+use crate::boosting::predict::{Bits, Compiled, Predict};
 use crate::features::Features;
 use lyceum_core::{Contributions, Error, Model, Prediction, Result, RowPredictor, Table};
 use std::collections::BTreeMap;
@@ -141,6 +141,7 @@ impl Model for Booster {
             compiled: self.compiled(),
             raw: vec![0.0; self.per_iteration],
             own: vec![0.0; self.features.len()],
+            bits: Bits::default(),
         }))
     }
 
@@ -164,6 +165,7 @@ struct Row<'a> {
     raw: Vec<f64>,
     /// The row's values made comparable.
     own: Vec<f64>,
+    bits: Bits,
 }
 
 impl RowPredictor for Row<'_> {
@@ -173,7 +175,7 @@ impl RowPredictor for Row<'_> {
             self.raw.fill(0.0);
             self.compiled.prepare(row, &mut self.own);
             let raw = &mut self.raw;
-            self.compiled.walk(&self.own, 0..model.trees.len(), |tree, value| {
+            self.compiled.walk(&self.own, 0..model.trees.len(), &mut self.bits, |tree, value| {
                 if let Some(sum) = raw.get_mut(tree % k) {
                     *sum += value;
                 }

@@ -1,10 +1,12 @@
 //! A model's trees laid out for prediction.
 #![allow(clippy::indexing_slicing, reason = "nodes, trees and features are numbered here")]
 
-use super::masks::Masks;
-use super::values::Kind;
+use super::masks::{Bits, Masks};
 use crate::boosting::data::MissingKind;
+use crate::boosting::kernels::Kind;
+use crate::boosting::matrix::Matrix;
 use crate::boosting::model::{CATEGORICAL, DEFAULT_LEFT, Tree, missing_of};
+use std::ops::Range;
 
 /// A node; a leaf has itself for both children and its value for the threshold.
 #[derive(Debug, Clone, Copy)]
@@ -24,20 +26,22 @@ pub(in crate::boosting) struct Compiled {
     /// First node and levels of each tree.
     roots: Vec<(u32, u32)>,
     /// What is done to the values of each feature; absent where nodes do not agree.
-    pub(super) kinds: Option<Vec<Kind>>,
-    pub(super) masks: Option<Masks>,
+    kinds: Option<Vec<Kind>>,
+    masks: Option<Masks>,
     linear: bool,
     categories: bool,
 }
 
 /// Trees walked side by side for one row.
 const SIDE: usize = 8;
+/// Rows for which a tile does not pay.
+const FEW: usize = 8;
 
 impl Compiled {
     pub(in crate::boosting) fn new(trees: &[Tree], features: usize) -> Self {
         let kinds = kinds(trees, features);
         let linear = trees.iter().any(Tree::is_linear);
-        let masks = (kinds.is_some() && !linear).then(|| Masks::new(trees)).flatten();
+        let masks = kinds.as_ref().filter(|_| !linear).and_then(|kinds| Masks::new(trees, kinds));
         let (mut nodes, mut roots) = (Vec::new(), Vec::new());
         for tree in trees {
             let base = nodes.len() as u32;
@@ -71,6 +75,33 @@ impl Compiled {
         self.kinds.is_some() && !self.linear && !self.categories
     }
 
+    /// Sums of some trees for rows of a matrix into row-major `out`, `k` a row; for a model that [`Compiled::tiles`].
+    pub(super) fn tiled(
+        &self,
+        x: &Matrix<'_>,
+        rows: Range<usize>,
+        trees: &Range<usize>,
+        k: usize,
+        out: &mut [f64],
+    ) {
+        let few = rows.len() < FEW && self.walks();
+        if let (Some(masks), false) = (&self.masks, few) {
+            return masks.tiled(x, rows, trees, k, out);
+        }
+        let (mut row, mut own, mut bits) =
+            (vec![0.0; x.width()], vec![0.0; self.features()], Bits::default());
+        for (r, out) in rows.zip(out.chunks_exact_mut(k)) {
+            x.row(r, &mut row);
+            self.prepare(&row, &mut own);
+            out.fill(0.0);
+            self.walk(&own, trees.clone(), &mut bits, |tree, value| out[tree % k] += value);
+        }
+    }
+
+    fn features(&self) -> usize {
+        self.kinds.as_ref().map_or(0, Vec::len)
+    }
+
     /// Makes a row's values comparable: see [`Kind`].
     pub(in crate::boosting) fn prepare(&self, row: &[f64], out: &mut [f64]) {
         if let Some(kinds) = &self.kinds {
@@ -84,9 +115,13 @@ impl Compiled {
     pub(in crate::boosting) fn walk(
         &self,
         row: &[f64],
-        trees: std::ops::Range<usize>,
+        trees: Range<usize>,
+        bits: &mut Bits,
         mut each: impl FnMut(usize, f64),
     ) {
+        if self.masks.as_ref().is_some_and(|m| m.row(row, trees.clone(), bits, &mut each)) {
+            return;
+        }
         let mut first = trees.start;
         for group in self.roots[trees].chunks(SIDE) {
             let mut at = [0u32; SIDE];

@@ -1,115 +1,61 @@
-//! Prediction by bit masks over tiles of 64 rows, for trees of at most 64 leaves.
-//!
-//! A tree's leaves are numbered from left to right, a bit each. A node whose row goes right clears the bits of the leaves
-//! on its left; after all nodes the lowest bit that is left is the row's leaf (QuickScorer, Lucchese et al. 2015). No
-//! node waits for another, and every node is one comparison for 64 rows.
+//! Trees of at most [`MOST_LEAVES`] leaves as bit masks, over tiles of rows or for one row.
 #![allow(clippy::indexing_slicing, reason = "nodes, features and rows are numbered here")]
 
-use super::Compiled;
-use super::values::floor32;
-use crate::boosting::kernels::{Cut, TILE, leaves_of};
+use crate::boosting::kernels::{
+    Cut, Forest, Keys, Kind, Lanes, One, Parts, Source, TILE, Tile, WORD, Word, floor32,
+};
 use crate::boosting::matrix::Matrix;
 use crate::boosting::model::{CATEGORICAL, DEFAULT_LEFT, Tree};
 use std::ops::Range;
 
-/// A node that splits by a set of categories.
-#[derive(Debug, Clone)]
-struct Among {
-    feature: u32,
-    tree: u32,
-    node: u32,
-    mask: u64,
-}
+/// Above so many leaves a walk from node to node is faster than looking at all nodes.
+const MOST_LEAVES: usize = 1024;
+/// Features of a forest that [`Lanes`] takes.
+const HELD: usize = 32;
 
-/// One tree.
+/// Nodes of a tree that split by sets.
 #[derive(Debug)]
-struct One {
-    /// Its cuts; those up to the second bound send missing values left, those from there on right.
-    cuts: (usize, usize, usize),
-    among: Range<usize>,
-    /// Values of its leaves from left to right.
-    values: Range<usize>,
+struct Sets {
+    tree: Tree,
+    nodes: Vec<usize>,
 }
 
 #[derive(Debug)]
 pub(super) struct Masks {
-    trees: Vec<One>,
-    cuts: Vec<Cut>,
-    among: Vec<Among>,
-    values: Vec<f64>,
-    /// Sets of the trees that have any.
-    sets: Vec<Tree>,
+    forest: Forest,
+    lanes: Option<Lanes>,
+    kinds: Vec<Kind>,
+    /// What each feature's values are compared with.
+    keys: Vec<Keys>,
+    /// For trees that have any.
+    sets: Vec<Option<Sets>>,
 }
+
+/// A row on its way: buffers that are used again and again.
+#[derive(Debug, Default)]
+pub(in crate::boosting) struct Bits(Vec<u32>);
 
 impl Masks {
-    /// Nothing where a tree has more than 64 leaves.
-    pub(super) fn new(trees: &[Tree]) -> Option<Self> {
-        if trees.iter().any(|t| t.leaves() > 64) {
+    /// Nothing where a tree has too many leaves. `kinds` has an entry a feature.
+    pub(super) fn new(trees: &[Tree], kinds: &[Kind]) -> Option<Self> {
+        if trees.iter().any(|t| t.leaves() > MOST_LEAVES) {
             return None;
         }
-        let mut out = Self {
-            trees: Vec::new(),
-            cuts: Vec::new(),
-            among: Vec::new(),
-            values: Vec::new(),
-            sets: Vec::new(),
-        };
+        let mut parts = Parts::default();
+        let mut sets = Vec::with_capacity(trees.len());
+        let mut thresholds: Vec<Vec<f64>> = vec![Vec::new(); kinds.len()];
         for tree in trees {
-            let mut order = Vec::with_capacity(tree.leaves());
-            let mut nodes = Vec::with_capacity(tree.split_feature.len());
-            in_order(tree, if tree.split_feature.is_empty() { -1 } else { 0 }, &mut order, &mut nodes);
-            let cut = |(n, mask): &(usize, u64)| Cut {
-                threshold: tree.threshold[*n],
-                single: floor32(tree.threshold[*n]),
-                feature: tree.split_feature[*n] as u32,
-                mask: *mask,
-            };
-            let decision = |n: usize| tree.decision_type.get(n).copied().unwrap_or(0);
-            let numbers = || nodes.iter().filter(|(n, _)| decision(*n) & CATEGORICAL == 0);
-            let start = out.cuts.len();
-            out.cuts.extend(numbers().filter(|(n, _)| decision(*n) & DEFAULT_LEFT != 0).map(cut));
-            let middle = out.cuts.len();
-            out.cuts.extend(numbers().filter(|(n, _)| decision(*n) & DEFAULT_LEFT == 0).map(cut));
-            let among = out.among.len();
-            let sets = nodes.iter().filter(|(n, _)| decision(*n) & CATEGORICAL != 0).map(|(n, mask)| Among {
-                feature: tree.split_feature[*n] as u32,
-                tree: out.sets.len() as u32,
-                node: *n as u32,
-                mask: *mask,
-            });
-            out.among.extend(sets);
-            if out.among.len() > among {
-                out.sets.push(tree.clone());
+            let (own, nodes) = add(tree, &mut parts);
+            for cut in own {
+                thresholds[parts.cuts[cut].feature as usize].push(parts.exact[cut]);
             }
-            let values = out.values.len();
-            out.values.extend(order.iter().map(|leaf| tree.leaf_value[*leaf]));
-            // A mask that nothing clears is leaf 0; room for every bit that a mask may leave.
-            out.values.resize(values + 64.max(order.len()), 0.0);
-            out.trees.push(One {
-                cuts: (start, middle, out.cuts.len()),
-                among: among..out.among.len(),
-                values: values..values + 64,
-            });
+            sets.push((!nodes.is_empty()).then(|| Sets { tree: tree.clone(), nodes }));
         }
-        Some(out)
+        let forest = Forest::new(parts, kinds.len());
+        let keys = thresholds.iter().map(|t| Keys::of(t)).collect();
+        Some(Self { lanes: Lanes::new(&forest), forest, kinds: kinds.to_vec(), keys, sets })
     }
-}
 
-/// Leaves from left to right, and for each node the bits that stay when a row goes right.
-fn in_order(tree: &Tree, node: i32, order: &mut Vec<usize>, nodes: &mut Vec<(usize, u64)>) {
-    let Ok(n) = usize::try_from(node) else {
-        order.push((!node) as usize);
-        return;
-    };
-    let from = order.len();
-    in_order(tree, tree.left_child[n], order, nodes);
-    let left = order.len() - from;
-    let bits = (u64::MAX >> (64 - left.clamp(1, 64))) << from.min(63);
-    nodes.push((n, !bits));
-    in_order(tree, tree.right_child[n], order, nodes);
-}
-
-impl Compiled {
     /// Sums of some trees for rows of a matrix into row-major `out`, `k` a row.
     pub(super) fn tiled(
         &self,
@@ -119,65 +65,124 @@ impl Compiled {
         k: usize,
         out: &mut [f64],
     ) {
-        let Some(kinds) = &self.kinds else { return };
-        let width = kinds.len();
-        let mut row = vec![0.0; x.width().max(width)];
-        let Some(masks) = &self.masks else {
-            let mut own = vec![0.0; width];
-            for (r, out) in rows.zip(out.chunks_exact_mut(k)) {
-                x.row(r, &mut row);
-                self.prepare(&row, &mut own);
-                out.fill(0.0);
-                self.walk(&own, trees.clone(), |tree, value| out[tree % k] += value);
+        let width = self.kinds.len();
+        let mut tile = Tile::new(width);
+        let mut right = Vec::new();
+        let mut sums = vec![[0.0f64; TILE]; k];
+        // Sparse rows are spread out first.
+        let mut spread = vec![0.0f64; if matches!(x, Matrix::Sparse(_)) { x.width() * TILE } else { 0 }];
+        for (i, out) in out.chunks_mut(TILE * k).enumerate() {
+            let (from, here) = (rows.start + i * TILE, out.len() / k);
+            for (i, row) in spread.chunks_exact_mut(x.width().max(1)).enumerate().take(here) {
+                x.row(from + i, row);
             }
-            return;
-        };
-        let single = matches!(x, Matrix::Rows32 { .. });
-        let mut wide = if single { Vec::new() } else { vec![0.0f64; width * TILE] };
-        let mut narrow = if single { vec![0.0f32; width * TILE] } else { Vec::new() };
-        for (tile, out) in out.chunks_mut(TILE * k).enumerate() {
-            let from = rows.start + tile * TILE;
-            let here = out.len() / k;
-            for i in 0..here {
-                if let Matrix::Rows32 { values, width: w } = x {
-                    let own = &values[(from + i) * w..(from + i) * w + width];
-                    for ((f, x), kind) in own.iter().enumerate().zip(kinds) {
-                        narrow[f * TILE + i] = kind.apply(f64::from(*x)) as f32;
-                    }
-                } else {
-                    x.row(from + i, &mut row);
-                    for ((f, x), kind) in row.iter().enumerate().zip(kinds) {
-                        wide[f * TILE + i] = kind.apply(*x);
-                    }
-                }
-            }
-            let mut sums = vec![0.0f64; k * TILE];
+            let source = |f: usize| match x {
+                Matrix::Columns(columns) => Source::Double(&columns[f][from..], 1),
+                Matrix::Rows64 { values, width } => Source::Double(&values[from * width + f..], *width),
+                Matrix::Rows32 { values, width } => Source::Single(&values[from * width + f..], *width),
+                Matrix::Sparse(csr) => Source::Double(&spread[f..], csr.width),
+            };
+            let features = self.kinds.iter().zip(&self.keys).enumerate();
+            tile.fill(here, features.map(|(f, (kind, keys))| (source(f), *kind, keys)));
+            sums.fill([0.0; TILE]);
             for t in trees.clone() {
-                let one = &masks.trees[t];
-                let (start, middle, end) = one.cuts;
-                let (lefts, rights) = (&masks.cuts[start..middle], &masks.cuts[middle..end]);
-                let mut among = [u64::MAX; TILE];
-                let among = if one.among.is_empty() {
-                    None
-                } else {
-                    for set in &masks.among[one.among.clone()] {
-                        let at = set.feature as usize * TILE;
-                        for (i, mask) in among.iter_mut().enumerate().take(here) {
-                            let value = if single { f64::from(narrow[at + i]) } else { wide[at + i] };
-                            if !masks.sets[set.tree as usize].goes_left_at(set.node as usize, value) {
-                                *mask &= set.mask;
-                            }
-                        }
-                    }
-                    Some(&among)
-                };
-                let values = &masks.values[one.values.clone()];
-                let sums = &mut sums[t % k * TILE..(t % k + 1) * TILE];
-                leaves_of(&narrow, &wide, lefts, rights, among, values, sums);
+                right.clear();
+                if let Some(Sets { tree, nodes }) = &self.sets[t] {
+                    let goes = |node: usize, row: usize| {
+                        !tree.goes_left_at(node, tile.value(tree.split_feature[node], row))
+                    };
+                    let rows = |node: &usize| (0..here).fold(0u64, |m, r| m | u64::from(goes(*node, r)) << r);
+                    right.extend(nodes.iter().map(rows));
+                }
+                self.forest.add(t, &tile, &right, &mut sums[t % k]);
             }
             for (i, out) in out.chunks_exact_mut(k).enumerate() {
-                out.iter_mut().enumerate().for_each(|(c, out)| *out = sums[c * TILE + i]);
+                out.iter_mut().zip(&sums).for_each(|(out, sums)| *out = sums[i]);
             }
         }
     }
+
+    /// The value of each of some trees for a row whose values are as they are compared, handed over in the order of the
+    /// trees; false, and nothing is handed over, where the row or the forest must be walked.
+    pub(super) fn row(
+        &self,
+        row: &[f64],
+        trees: Range<usize>,
+        bits: &mut Bits,
+        mut each: impl FnMut(usize, f64),
+    ) -> bool {
+        let Some(lanes) = &self.lanes else { return false };
+        let mut single = [0.0f32; HELD];
+        for ((out, x), keys) in single.iter_mut().zip(row).zip(&self.keys) {
+            match keys.single(*x) {
+                Some(x) if !x.is_nan() => *out = x,
+                _ => return false,
+            }
+        }
+        lanes.masks(&single, &mut bits.0);
+        let parts = self.forest.parts();
+        for (t, one) in parts.trees[trees.clone()].iter().enumerate() {
+            let words = &bits.0[one.words.0..one.words.1];
+            let word = words.iter().position(|w| *w != 0).unwrap_or_default();
+            let leaf = word * WORD + words[word].trailing_zeros() as usize;
+            each(trees.start + t, parts.values[one.values + leaf]);
+        }
+        true
+    }
+}
+
+/// A node and the leaves on its left.
+type Reach = (usize, Range<usize>);
+
+/// Adds a tree to the parts; its cuts, and its nodes that split by sets.
+fn add(tree: &Tree, parts: &mut Parts) -> (Range<usize>, Vec<usize>) {
+    let (mut order, mut nodes) = (Vec::with_capacity(tree.leaves()), Vec::new());
+    in_order(tree, if tree.split_feature.is_empty() { -1 } else { 0 }, &mut order, &mut nodes);
+    let decision = |n: usize| tree.decision_type.get(n).copied().unwrap_or(0);
+    let sets: Vec<usize> = nodes.iter().map(|n| n.0).filter(|n| decision(*n) & CATEGORICAL != 0).collect();
+    let (first_word, first_cut) = (parts.words.len(), parts.cuts.len());
+    for word in 0..order.len().div_ceil(WORD).max(1) {
+        let keep = |left: &Range<usize>| {
+            let bits = word * WORD..(word + 1) * WORD;
+            let (from, to) = (left.start.max(bits.start), left.end.min(bits.end));
+            (from < to).then(|| !(u32::MAX >> (WORD - (to - from)) << (from - bits.start)))
+        };
+        let here: Vec<(usize, u32)> = nodes.iter().filter_map(|(n, left)| Some((*n, keep(left)?))).collect();
+        let start = parts.cuts.len();
+        let mut middle = start;
+        for default_left in [true, false] {
+            for (n, keep) in &here {
+                let own = decision(*n);
+                if own & CATEGORICAL == 0 && (own & DEFAULT_LEFT != 0) == default_left {
+                    let threshold = tree.threshold[*n];
+                    let feature = tree.split_feature[*n] as u32;
+                    parts.cuts.push(Cut { threshold: floor32(threshold), keep: *keep, feature });
+                    parts.exact.push(threshold);
+                }
+            }
+            middle = if default_left { parts.cuts.len() } else { middle };
+        }
+        let among = parts.among.len();
+        let place = |n: &usize| sets.iter().position(|s| s == n);
+        parts.among.extend(here.iter().filter_map(|(n, keep)| Some((place(n)? as u32, *keep))));
+        parts.words.push(Word { cuts: (start, middle, parts.cuts.len()), among: (among, parts.among.len()) });
+    }
+    let words = (first_word, parts.words.len());
+    parts.trees.push(One { words, values: parts.values.len(), sets: sets.len() });
+    parts.values.extend(order.iter().map(|leaf| tree.leaf_value[*leaf]));
+    // Every bit of a word has a value.
+    parts.values.resize(parts.values.len().next_multiple_of(WORD), 0.0);
+    (first_cut..parts.cuts.len(), sets)
+}
+
+/// Leaves from left to right, and for each node the leaves on its left.
+fn in_order(tree: &Tree, node: i32, order: &mut Vec<usize>, nodes: &mut Vec<Reach>) {
+    let Ok(n) = usize::try_from(node) else {
+        order.push((!node) as usize);
+        return;
+    };
+    let from = order.len();
+    in_order(tree, tree.left_child[n], order, nodes);
+    nodes.push((n, from..order.len()));
+    in_order(tree, tree.right_child[n], order, nodes);
 }

@@ -1,16 +1,16 @@
 //! What a model says of many rows: raw scores, predictions, leaves, contributions.
 //!
-//! The layout is chosen by the model: bit masks over tiles of 64 rows where trees have at most 64 leaves, else a walk of
-//! several rows or trees side by side; early stopping and linear leaves take the trees one row at a time. Sums are of
-//! f64 in the order of the trees, so that every layout gives the same bits.
+//! The layout is chosen by the model: bit masks over tiles of 64 rows or 16 words of one row where no tree is very large,
+//! else a walk of several trees side by side; early stopping and linear leaves take the trees one row at a time. Sums
+//! are of f64 in the order of the trees, so that every layout gives the same bits.
 #![allow(clippy::indexing_slicing, reason = "rows, trees and outputs stay below the lengths made here")]
 
 mod compiled;
 mod masks;
 mod shap;
-mod values;
 
 pub(super) use compiled::Compiled;
+pub(super) use masks::Bits;
 
 use super::matrix::Matrix;
 use super::model::Booster;
