@@ -36,7 +36,7 @@ fn main() {
     let y = Matrix::Rows64 { values: &wide, width: made.width };
     let single = least(|| drop(model.raw_rows(&x, &how).unwrap()));
     let double = least(|| drop(model.raw_rows(&y, &how).unwrap()));
-    let few = rows.min(2000);
+    let few = rows.min(500);
     let z = Matrix::Rows32 { values: &made.x[..few * made.width], width: made.width };
     let contributions = least(|| drop(model.contribution_rows(&z, &how).unwrap()));
     let mut one = Model::row(&model).unwrap();

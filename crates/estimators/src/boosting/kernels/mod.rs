@@ -6,6 +6,7 @@ mod divide;
 mod gains;
 mod predict;
 mod scatter;
+mod shares;
 
 pub(super) use accumulate::{BLOCK, ROW, Rows, STRIDE, accumulate, accumulate_one};
 pub(super) use divide::{LeftBins, PAD, divide};
@@ -14,3 +15,4 @@ pub(super) use predict::{
     Cut, Forest, Keys, Kind, Lanes, One, Parts, Source, TILE, Tile, WORD, Word, floor32,
 };
 pub(super) use scatter::Scatter;
+pub(super) use shares::{Edge, Eight, NONE, Sweep, SweepRoom, Tables};

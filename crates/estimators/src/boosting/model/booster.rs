@@ -170,16 +170,11 @@ struct Row<'a> {
 
 impl RowPredictor for Row<'_> {
     fn predict(&mut self, row: &[f64], out: &mut [f64]) {
-        let (model, k) = (self.model, self.model.per_iteration);
+        let model = self.model;
         if self.compiled.walks() {
             self.raw.fill(0.0);
             self.compiled.prepare(row, &mut self.own);
-            let raw = &mut self.raw;
-            self.compiled.walk(&self.own, 0..model.trees.len(), &mut self.bits, |tree, value| {
-                if let Some(sum) = raw.get_mut(tree % k) {
-                    *sum += value;
-                }
-            });
+            self.compiled.walk(&self.own, 0..model.trees.len(), &mut self.bits, &mut self.raw);
         } else {
             model.raw(row, 0..model.iterations(), &mut self.raw);
         }

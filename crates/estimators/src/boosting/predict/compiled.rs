@@ -94,7 +94,7 @@ impl Compiled {
             x.row(r, &mut row);
             self.prepare(&row, &mut own);
             out.fill(0.0);
-            self.walk(&own, trees.clone(), &mut bits, |tree, value| out[tree % k] += value);
+            self.walk(&own, trees.clone(), &mut bits, out);
         }
     }
 
@@ -111,18 +111,18 @@ impl Compiled {
         }
     }
 
-    /// The value of each of some trees for a prepared row, handed over in the order of the trees.
+    /// Adds the value of each of some trees, whole iterations, for a prepared row to the sum of its output.
     pub(in crate::boosting) fn walk(
         &self,
         row: &[f64],
         trees: Range<usize>,
         bits: &mut Bits,
-        mut each: impl FnMut(usize, f64),
+        sums: &mut [f64],
     ) {
-        if self.masks.as_ref().is_some_and(|m| m.row(row, trees.clone(), bits, &mut each)) {
+        if self.masks.as_ref().is_some_and(|m| m.row(row, trees.clone(), bits, sums)) {
             return;
         }
-        let mut first = trees.start;
+        let mut outputs = 0..0;
         for group in self.roots[trees].chunks(SIDE) {
             let mut at = [0u32; SIDE];
             at.iter_mut().zip(group).for_each(|(at, (root, _))| *at = *root);
@@ -135,10 +135,13 @@ impl Compiled {
                     *at = node.children[usize::from(left)];
                 }
             }
-            for (i, at) in at.iter().enumerate().take(group.len()) {
-                each(first + i, self.nodes[*at as usize].threshold);
+            for at in at.iter().take(group.len()) {
+                let class = outputs.next().unwrap_or_else(|| {
+                    outputs = 1..sums.len();
+                    0
+                });
+                sums[class] += self.nodes[*at as usize].threshold;
             }
-            first += group.len();
         }
     }
 }

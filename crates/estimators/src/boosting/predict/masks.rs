@@ -102,15 +102,9 @@ impl Masks {
         }
     }
 
-    /// The value of each of some trees for a row whose values are as they are compared, handed over in the order of the
-    /// trees; false, and nothing is handed over, where the row or the forest must be walked.
-    pub(super) fn row(
-        &self,
-        row: &[f64],
-        trees: Range<usize>,
-        bits: &mut Bits,
-        mut each: impl FnMut(usize, f64),
-    ) -> bool {
+    /// Adds the value of each of some trees, whole iterations, for a row whose values are as they are compared, to the
+    /// sum of its output; false, and nothing is added, where the row or the forest must be walked.
+    pub(super) fn row(&self, row: &[f64], trees: Range<usize>, bits: &mut Bits, sums: &mut [f64]) -> bool {
         let Some(lanes) = &self.lanes else { return false };
         let mut single = [0.0f32; HELD];
         for ((out, x), keys) in single.iter_mut().zip(row).zip(&self.keys) {
@@ -121,11 +115,19 @@ impl Masks {
         }
         lanes.masks(&single, &mut bits.0);
         let parts = self.forest.parts();
-        for (t, one) in parts.trees[trees.clone()].iter().enumerate() {
+        let value = |one: &One| {
             let words = &bits.0[one.words.0..one.words.1];
-            let word = words.iter().position(|w| *w != 0).unwrap_or_default();
-            let leaf = word * WORD + words[word].trailing_zeros() as usize;
-            each(trees.start + t, parts.values[one.values + leaf]);
+            let word = if words[0] != 0 { 0 } else { words.iter().position(|w| *w != 0).unwrap_or_default() };
+            parts.values[one.values + word * WORD + words[word].trailing_zeros() as usize]
+        };
+        let trees = &parts.trees[trees];
+        match sums {
+            [sum] => trees.iter().for_each(|one| *sum += value(one)),
+            sums => {
+                for trees in trees.chunks_exact(sums.len()) {
+                    trees.iter().zip(&mut *sums).for_each(|(one, sum)| *sum += value(one));
+                }
+            }
         }
         true
     }

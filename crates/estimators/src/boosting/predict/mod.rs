@@ -122,25 +122,50 @@ impl Booster {
     /// last in each block: path-dependent TreeSHAP (Lundberg et al. 2020) with the rows of training as cover.
     ///
     /// # Errors
-    /// As [`Booster::raw_rows`]; linear leaves have no contributions.
+    /// As [`Booster::raw_rows`]; linear leaves, or more than 256 features on a path of a tree.
     pub fn contribution_rows(&self, x: &Matrix<'_>, how: &Predict) -> Result<Vec<f64>> {
         self.fits(x)?;
-        if self.trees.iter().any(super::Tree::is_linear) {
-            return Err(Error::unsupported("models with linear leaves have no contributions"));
-        }
+        self.explains()?;
         let k = self.per_iteration;
         let width = (self.features.len() + 1) * k;
         let trees = &self.trees[self.trees_of(&how.iterations)];
-        let paths = shap::Paths::new(trees, k, self.features.len());
+        let shares = shap::Shares::new(trees, k, self.features.len())?;
         let mut out = vec![0.0; x.rows() * width];
         self.in_chunks(&mut out, width, how.threads, |rows, out| {
-            let (mut row, mut room) = (vec![0.0; x.width()], paths.room());
+            let mut own = vec![0.0; x.width() * rows.len()];
+            own.chunks_exact_mut(x.width().max(1)).zip(rows).for_each(|(row, r)| x.row(r, row));
+            shares.add(&own, x.width(), &mut shap::Room::default(), out);
+        });
+        Ok(out)
+    }
+
+    /// What each pair of features adds to each raw score, row-major `[rows, per_iteration, features + 1, features + 1]`:
+    /// symmetric, a feature's row sums to its contribution, the expected value in the last corner (Lundberg et al. 2020).
+    ///
+    /// # Errors
+    /// As [`Booster::contribution_rows`].
+    pub fn interaction_rows(&self, x: &Matrix<'_>, how: &Predict) -> Result<Vec<f64>> {
+        self.fits(x)?;
+        self.explains()?;
+        let k = self.per_iteration;
+        let width = (self.features.len() + 1).pow(2) * k;
+        let shares = shap::Shares::new(&self.trees[self.trees_of(&how.iterations)], k, self.features.len())?;
+        let mut out = vec![0.0; x.rows() * width];
+        self.in_chunks(&mut out, width, how.threads, |rows, out| {
+            let (mut row, mut room) = (vec![0.0; x.width()], shap::Room::default());
             for (r, out) in rows.zip(out.chunks_exact_mut(width)) {
                 x.row(r, &mut row);
-                paths.add(trees, &row, &mut room, out);
+                shares.interactions(&row, &mut room, out);
             }
         });
         Ok(out)
+    }
+
+    fn explains(&self) -> Result<()> {
+        if self.trees.iter().any(super::Tree::is_linear) {
+            return Err(Error::unsupported("models with linear leaves have no contributions"));
+        }
+        Ok(())
     }
 
     fn fits(&self, x: &Matrix<'_>) -> Result<()> {

@@ -1,11 +1,11 @@
-//! Shares of the features in a raw score: path-dependent TreeSHAP.
+//! The twin: path-dependent TreeSHAP as its authors wrote it.
 //!
 //! Source: Lundberg, Erion, Lee 2018 (algorithm 2): the share of a feature is the weighted sum, over all leaves, of what
 //! knowing it changes; unknown features go both ways by the rows that training sent there.
 #![allow(clippy::indexing_slicing, reason = "paths are no longer than the tree is deep")]
 
-use super::compiled::depth;
 use crate::boosting::model::Tree;
+use crate::boosting::predict::compiled::depth;
 
 /// One element of a path: a feature, the shares of ways that go on when it is unknown and known, and the weight.
 #[derive(Debug, Clone, Copy, Default)]
