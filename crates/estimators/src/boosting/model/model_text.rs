@@ -8,9 +8,10 @@ use super::transform::Transform;
 use super::tree::Tree;
 use crate::features::{Features, Levels};
 use lyceum_core::{Error, Result};
+use lyceum_tensor::Pool;
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 const OWN_NAMES: &str = "lyceum_feature_names";
 
@@ -77,22 +78,16 @@ impl Booster {
             return Err(Error::corrupt("not a LightGBM model: the first line is not `tree`"));
         }
         let mut header: HashMap<&str, &str> = HashMap::new();
-        let mut block: Option<Vec<&str>> = None;
-        let mut trees = Vec::new();
+        let mut blocks: Vec<Vec<&str>> = Vec::new();
         let mut ended = false;
         for line in lines.by_ref() {
-            let at_tree = line.starts_with("Tree=");
             ended = line == "end of trees";
-            if at_tree || ended {
-                if let Some(lines) = block.take() {
-                    trees.push(one_tree(lines, trees.len())?);
-                }
-                if ended {
-                    break;
-                }
-                block = Some(Vec::new());
-            } else if let Some(lines) = &mut block {
-                lines.push(line);
+            if ended {
+                break;
+            } else if line.starts_with("Tree=") {
+                blocks.push(Vec::with_capacity(20));
+            } else if let Some(block) = blocks.last_mut() {
+                block.push(line);
             } else {
                 let (key, value) = line.split_once('=').unwrap_or((line, ""));
                 header.insert(key, value);
@@ -101,6 +96,7 @@ impl Booster {
         if !ended {
             return Err(Error::corrupt("the model ends before `end of trees`"));
         }
+        let trees = read_trees(&blocks)?;
         let rest: Vec<&str> = lines.collect();
         Self::assemble(&header, trees, &rest)
     }
@@ -150,9 +146,28 @@ impl Booster {
     }
 }
 
-fn one_tree(lines: Vec<&str>, index: usize) -> Result<Tree> {
-    Tree::from_block(lines.into_iter())
-        .map_err(|e| Error::new(e.kind(), format!("tree {index}: {}", e.message())))
+/// Trees that a thread reads at once.
+const TOGETHER: usize = 8;
+
+fn read_trees(blocks: &[Vec<&str>]) -> Result<Vec<Tree>> {
+    let read = |part: &[Vec<&str>], from: usize| -> Result<Vec<Tree>> {
+        let tree = |(i, lines): (usize, &Vec<&str>)| {
+            let named = |e: Error| Error::new(e.kind(), format!("tree {}: {}", from + i, e.message()));
+            Tree::from_block(lines).map_err(named)
+        };
+        part.iter().enumerate().map(tree).collect()
+    };
+    let parts: Vec<_> = blocks.chunks(TOGETHER).map(|part| (part, Mutex::new(Ok(Vec::new())))).collect();
+    Pool::global().run(parts.len(), |i| {
+        if let Some((part, out)) = parts.get(i) {
+            *out.lock().unwrap_or_else(PoisonError::into_inner) = read(part, i * TOGETHER);
+        }
+    });
+    let mut trees = Vec::with_capacity(blocks.len());
+    for (_, part) in parts {
+        trees.append(&mut part.into_inner().unwrap_or_else(PoisonError::into_inner)?);
+    }
+    Ok(trees)
 }
 
 fn parameters(rest: &[&str]) -> Vec<(String, String)> {

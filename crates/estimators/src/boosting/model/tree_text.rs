@@ -2,7 +2,6 @@
 
 use super::tree::{CATEGORICAL, LeafModel, Tree};
 use lyceum_core::{Error, Result};
-use std::collections::HashMap;
 use std::fmt::{Debug, Write};
 use std::str::FromStr;
 
@@ -59,12 +58,11 @@ impl Tree {
     }
 
     /// Reads `key=value` lines of a block. Whether the nodes form a tree is checked.
-    pub(in crate::boosting) fn from_block<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Self> {
-        let entries: HashMap<&str, &str> = lines.filter_map(|l| l.split_once('=')).collect();
-        let block = Block(entries);
+    pub(in crate::boosting) fn from_block(lines: &[&str]) -> Result<Self> {
+        let block = Block(lines.iter().filter_map(|l| l.split_once('=')).collect());
         let leaves: usize = block.one("num_leaves")?;
         let sets: usize = block.one("num_cat")?;
-        let is_linear = block.0.get("is_linear").is_some_and(|v| v.trim() == "1");
+        let is_linear = block.get("is_linear").is_some_and(|v| v.trim() == "1");
         let nodes = leaves.checked_sub(1).ok_or_else(|| Error::corrupt("num_leaves is 0"))?;
         let tree = Self {
             split_feature: block.need("split_feature", nodes)?,
@@ -116,15 +114,27 @@ impl Tree {
     }
 }
 
-struct Block<'a>(HashMap<&'a str, &'a str>);
+/// Keys and values of a block; so few that looking through them is fastest.
+struct Block<'a>(Vec<(&'a str, &'a str)>);
 
 impl Block<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(k, _)| *k == key).map(|(_, value)| *value)
+    }
+
     fn list<T: FromStr>(&self, key: &str) -> Result<Vec<T>> {
-        let text = self.0.get(key).copied().unwrap_or_default();
-        let parse = |word: &str| {
-            word.parse::<T>().map_err(|_| Error::corrupt(format!("{key}: \"{word}\" is no number")))
-        };
-        text.split_whitespace().map(parse).collect()
+        let text = self.get(key).unwrap_or_default();
+        // Numbers of a tree take about eight characters.
+        let mut out = Vec::with_capacity(text.len() / 8);
+        let mut rest = text.trim_ascii_start();
+        while !rest.is_empty() {
+            let end = rest.bytes().position(|b| b.is_ascii_whitespace()).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(end);
+            let number = word.parse::<T>();
+            out.push(number.map_err(|_| Error::corrupt(format!("{key}: \"{word}\" is no number")))?);
+            rest = after.trim_ascii_start();
+        }
+        Ok(out)
     }
 
     fn need<T: FromStr>(&self, key: &str, len: usize) -> Result<Vec<T>> {
@@ -137,7 +147,7 @@ impl Block<'_> {
 
     /// A list that only describes the tree: absent ones are all 0.
     fn maybe<T: FromStr + Default + Clone>(&self, key: &str, len: usize) -> Result<Vec<T>> {
-        match self.0.get(key) {
+        match self.get(key) {
             Some(text) if !text.trim().is_empty() => self.need(key, len),
             _ => Ok(vec![T::default(); len]),
         }
