@@ -5,10 +5,11 @@
 #![allow(clippy::indexing_slicing, reason = "bins stay below the stride")]
 
 use super::limits::{EPSILON, leaf_gain};
-use super::numeric::{Side, Split, Sums, rows_of};
+use super::numeric::{Side, Split, Sums};
 use super::packed::{Steps, split};
 use crate::boosting::kernels::{STRIDE, Units, estimates, gains};
 use crate::boosting::params::TreeParams;
+use std::ops::Range;
 
 /// Twice the relative error of a gain in single precision, with room.
 const NEAR: f32 = 1e-5;
@@ -16,12 +17,14 @@ const NEAR: f32 = 1e-5;
 /// What a search writes into; anything may be in it before.
 pub(super) struct Buffers {
     low: [i64; STRIDE],
+    rows: [i64; STRIDE],
     gain: [f32; STRIDE],
+    near: Vec<usize>,
 }
 
 impl Default for Buffers {
     fn default() -> Self {
-        Self { low: [0; STRIDE], gain: [0.0; STRIDE] }
+        Self { low: [0; STRIDE], rows: [0; STRIDE], gain: [0.0; STRIDE], near: Vec::new() }
     }
 }
 
@@ -35,7 +38,7 @@ pub(super) fn best(
     buffers: &mut Buffers,
 ) -> Option<Split> {
     let Leaf { steps, sums, p } = *leaf;
-    let Buffers { low, gain } = buffers;
+    let Buffers { low, rows, gain, near } = buffers;
     // With one bin beside the missing values' there is one threshold, and it leaves these on the right.
     let (cells, aside) = match cells.split_last() {
         Some((aside, there)) if nan && there.len() > 1 => (there, Some(*aside)),
@@ -47,17 +50,19 @@ pub(super) fn best(
     let total = (sums.gradient, sums.hessian + 2.0 * EPSILON);
     let base = leaf_gain(total.0, total.1, p.lambda_l1, p.lambda_l2) + p.min_gain_to_split;
     let factor = sums.rows as f64 / sums.hessian;
-    let mut running = 0i64;
-    for (low, cell) in low.iter_mut().zip(cells) {
+    estimates(cells, steps.hessian, factor, rows);
+    let (mut running, mut all) = (0i64, 0i64);
+    for ((low, rows), cell) in low.iter_mut().zip(rows.iter_mut()).zip(cells) {
         running = running.wrapping_add(*cell);
         *low = running;
+        all += *rows;
+        *rows = all;
     }
-    let all = estimates(cells, steps.hessian, factor);
-    let scan = Scan { cells, low, running, all, factor, total, base, leaf };
-    let mut found = scan.right_to_left(aside.unwrap_or_default(), least, gain);
+    let scan = Scan { bins: cells.len(), low, rows, running, all, total, base, leaf };
+    let mut found = scan.right_to_left(aside.unwrap_or_default(), least, (&mut *gain, &mut *near));
     if aside.is_some() {
         let best = found.as_ref().map_or(least, |f| f.gain);
-        found = scan.left_to_right(best, gain).or(found);
+        found = scan.left_to_right(best, (gain, near)).or(found);
     } else if nan && let Some(Split { side: Side::UpTo { default_left, .. }, .. }) = &mut found {
         *default_left = false;
     }
@@ -72,16 +77,19 @@ pub(super) struct Leaf<'a> {
     pub(super) p: &'a TreeParams,
 }
 
+/// Gains of thresholds, and those that come near the best.
+type Room<'a> = (&'a mut [f32; STRIDE], &'a mut Vec<usize>);
+
 struct Scan<'a> {
-    /// Of the bins that are in order.
-    cells: &'a [i64],
+    /// Bins that are in order.
+    bins: usize,
     /// Running sums of them.
     low: &'a [i64; STRIDE],
-    /// The sum of all.
+    /// Running sums of their rows, each estimated.
+    rows: &'a [i64; STRIDE],
+    /// The sum of all, and their rows.
     running: i64,
-    /// Their rows, estimated.
-    all: usize,
-    factor: f64,
+    all: i64,
     /// Of the leaf, missing values included.
     total: (f64, f64),
     base: f64,
@@ -90,82 +98,79 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     /// Thresholds whose right side is what lies above them; missing values, `aside`, go left.
-    fn right_to_left(&self, aside: i64, least: f64, gain: &mut [f32; STRIDE]) -> Option<Split> {
-        let (Leaf { steps, sums, p }, bins, low) = (*self.leaf, self.cells.len(), self.low);
+    fn right_to_left(&self, aside: i64, least: f64, room: Room<'_>) -> Option<Split> {
+        let (Leaf { steps, sums, p }, low) = (*self.leaf, self.low);
         let whole = split(self.running);
         let right = |bin: usize| {
             let (g, h) = split(low[bin]);
             ((whole.0 - g) as f64 * steps.gradient, (whole.1 - h) as f64 * steps.hessian + EPSILON)
         };
-        // The range of thresholds that leave enough on both sides: from each end until there is enough. Rows are
-        // estimated bin by bin from the right, so that those left of a bin are the leaf's less the estimates from there.
-        let mut rows = 0;
-        let to = (1..bins).rev().find(|bin| {
-            rows += self.rows(*bin);
-            rows >= p.min_data_in_leaf && right(bin - 1).1 >= p.min_sum_hessian_in_leaf
-        })?;
-        let mut before = self.rows(0);
-        let from = (1..=to).find(|bin| {
-            let left_rows = sums.rows.saturating_sub(self.all.saturating_sub(before));
-            before += self.rows(*bin);
-            left_rows >= p.min_data_in_leaf && self.total.1 - right(bin - 1).1 >= p.min_sum_hessian_in_leaf
-        })? - 1;
-        self.pick((from..to).rev(), aside, least, gain, |bin| {
+        let enough = |rows: i64, hessian: f64| {
+            rows >= p.min_data_in_leaf as i64 && hessian >= p.min_sum_hessian_in_leaf
+        };
+        // From both ends, thresholds that leave too little on a side.
+        let above = |bin: usize| self.all - self.rows[bin];
+        let to = first(0..self.bins - 1, |bin| !enough(above(bin), right(bin).1));
+        let from = first(0..to, |bin| enough(sums.rows as i64 - above(bin), self.total.1 - right(bin).1));
+        self.pick(from..to, true, aside, least, room, |bin| {
             let right = right(bin);
-            (true, (self.total.0 - right.0, self.total.1 - right.1), right)
+            ((self.total.0 - right.0, self.total.1 - right.1), right)
         })
     }
 
     /// Thresholds whose left side is what lies up to them; missing values go right.
-    fn left_to_right(&self, least: f64, gain: &mut [f32; STRIDE]) -> Option<Split> {
-        let (Leaf { steps, sums, p }, bins, low) = (*self.leaf, self.cells.len(), self.low);
+    fn left_to_right(&self, least: f64, room: Room<'_>) -> Option<Split> {
+        let (Leaf { steps, sums, p }, low) = (*self.leaf, self.low);
         let left = |bin: usize| {
             let (g, h) = split(low[bin]);
             (g as f64 * steps.gradient, h as f64 * steps.hessian + EPSILON)
         };
-        let mut rows = 0;
-        let from = (0..bins).find(|bin| {
-            rows += self.rows(*bin);
-            rows >= p.min_data_in_leaf && left(*bin).1 >= p.min_sum_hessian_in_leaf
-        })?;
-        let mut rows = self.all;
-        let to = (from..bins).rev().find(|bin| {
-            let enough = sums.rows.saturating_sub(rows) >= p.min_data_in_leaf
-                && self.total.1 - left(*bin).1 >= p.min_sum_hessian_in_leaf;
-            rows -= self.rows(*bin);
-            enough
-        })? + 1;
-        self.pick(from..to, 0, least, gain, |bin| {
+        let enough = |rows: i64, hessian: f64| {
+            rows >= p.min_data_in_leaf as i64 && hessian >= p.min_sum_hessian_in_leaf
+        };
+        let from = first(0..self.bins, |bin| enough(self.rows[bin], left(bin).1));
+        let rest = |bin: usize| sums.rows as i64 - self.rows[bin];
+        let to = first(from..self.bins, |bin| !enough(rest(bin), self.total.1 - left(bin).1));
+        self.pick(from..to, false, 0, least, room, |bin| {
             let left = left(bin);
-            (false, left, (self.total.0 - left.0, self.total.1 - left.1))
+            (left, (self.total.0 - left.0, self.total.1 - left.1))
         })
     }
 
-    fn rows(&self, bin: usize) -> usize {
-        rows_of(split(self.cells[bin]).1 as f64 * self.leaf.steps.hessian, self.factor)
-    }
-
-    /// The best of some thresholds, of equals the first; `sides` says where missing values go and the sums of the sides.
+    /// The best of some thresholds, of equals the one that the scan meets first; `sides` says the sums of the sides.
     fn pick(
         &self,
-        thresholds: impl Iterator<Item = usize> + Clone,
+        thresholds: Range<usize>,
+        default_left: bool,
         aside: i64,
         least: f64,
-        gain: &mut [f32; STRIDE],
-        sides: impl Fn(usize) -> (bool, (f64, f64), (f64, f64)),
+        (gain, near): Room<'_>,
+        sides: impl Fn(usize) -> ((f64, f64), (f64, f64)),
     ) -> Option<Split> {
+        if thresholds.is_empty() {
+            return None;
+        }
         let Leaf { steps, p, .. } = *self.leaf;
         let (l1, l2) = (p.lambda_l1, p.lambda_l2);
         let units = Units { step: (steps.gradient, steps.hessian), total: self.total, l1, l2 };
-        let (from, to) = (thresholds.clone().min()?, thresholds.clone().max()? + 1);
-        let most = gains(self.low, aside, &units, from..to, gain);
+        let most = gains(self.low, aside, &units, thresholds.clone(), gain);
         let wanted = most - most.abs() * NEAR;
         if f64::from(most + most.abs() * NEAR) - self.base <= least {
             return None;
         }
+        near.clear();
+        for (i, chunk) in gain[thresholds.clone()].chunks(16).enumerate() {
+            if chunk.iter().fold(false, |any, g| any | (*g >= wanted)) {
+                let at = chunk.iter().enumerate().filter(|(_, g)| **g >= wanted);
+                near.extend(at.map(|(j, _)| thresholds.start + i * 16 + j));
+            }
+        }
+        if default_left {
+            near.reverse();
+        }
         let mut found: Option<Split> = None;
-        for bin in thresholds.filter(|b| gain[*b] >= wanted) {
-            let (default_left, left, right) = sides(bin);
+        for bin in near.iter().copied() {
+            let (left, right) = sides(bin);
             let gain = leaf_gain(left.0, left.1, l1, l2) + leaf_gain(right.0, right.1, l1, l2) - self.base;
             if gain > found.as_ref().map_or(least, |s| s.gain) {
                 let side = Side::UpTo { bin, default_left };
@@ -174,6 +179,20 @@ impl Scan<'_> {
         }
         found
     }
+}
+
+/// The first bin of a range that something holds for, and for all after it; the range's end where there is none.
+fn first(range: Range<usize>, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut from, mut to) = (range.start, range.end);
+    while from < to {
+        let middle = from.midpoint(to);
+        if holds(middle) {
+            to = middle;
+        } else {
+            from = middle + 1;
+        }
+    }
+    from
 }
 
 #[cfg(test)]

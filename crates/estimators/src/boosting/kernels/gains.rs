@@ -102,38 +102,32 @@ fn plain(
     chunks.remainder().iter().chain(&most).copied().fold(f32::NEG_INFINITY, |m, x| if x > m { x } else { m })
 }
 
-/// The sum over cells of their rows, each estimated from its hessian and rounded: ⌊h·factor + ½⌋.
-pub(in crate::boosting) fn estimates(cells: &[i64], step: f64, factor: f64) -> usize {
+/// The rows of each cell, estimated from its hessian and rounded: ⌊h·factor + ½⌋.
+///
+/// # Panics
+/// When `step` or `factor` is negative.
+pub(in crate::boosting) fn estimates(cells: &[i64], step: f64, factor: f64, out: &mut [i64; STRIDE]) {
     #[inline(always)]
-    fn plain(cells: &[i64], step: f64, factor: f64) -> usize {
+    fn plain(cells: &[i64], step: f64, factor: f64, out: &mut [i64; STRIDE]) {
         assert!(step >= 0.0 && factor >= 0.0);
-        let mut lanes = [0i64; 16];
-        let chunks = cells.chunks_exact(16);
-        let one = |cell: i64| {
+        for (out, cell) in out.iter_mut().zip(cells) {
             let rows = (cell & 0xffff_ffff) as u32 as f64 * step * factor + 0.5;
             // SAFETY: finite and not negative; at most a data set's rows, which fit into 32 bits, and a half each.
-            unsafe { rows.min(9e15).to_int_unchecked::<i64>() }
-        };
-        let rest: i64 = chunks.remainder().iter().map(|c| one(*c)).sum();
-        for chunk in chunks {
-            for (lane, cell) in lanes.iter_mut().zip(chunk) {
-                *lane += one(*cell);
-            }
+            *out = unsafe { rows.min(9e15).to_int_unchecked::<i64>() };
         }
-        (rest + lanes.iter().sum::<i64>()) as usize
     }
     #[cfg(target_arch = "x86_64")]
     {
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-        fn wide(cells: &[i64], step: f64, factor: f64) -> usize {
-            plain(cells, step, factor)
+        fn wide(cells: &[i64], step: f64, factor: f64, out: &mut [i64; STRIDE]) {
+            plain(cells, step, factor, out);
         }
         if level() >= Level::Avx512 {
             // SAFETY: the level says that the processor can.
-            return unsafe { wide(cells, step, factor) };
+            return unsafe { wide(cells, step, factor, out) };
         }
     }
-    plain(cells, step, factor)
+    plain(cells, step, factor, out);
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ impl Tree {
             internal_weight: block.maybe("internal_weight", nodes)?,
             internal_count: block.maybe("internal_count", nodes)?,
             cat_boundaries: if sets > 0 { block.need("cat_boundaries", sets + 1)? } else { Vec::new() },
-            cat_threshold: if sets > 0 { block.list("cat_threshold")? } else { Vec::new() },
+            cat_threshold: if sets > 0 { block.list("cat_threshold", sets)? } else { Vec::new() },
             shrinkage: block.one("shrinkage").unwrap_or(1.0),
             linear: if is_linear { block.models(leaves)? } else { Vec::new() },
         };
@@ -122,10 +122,10 @@ impl Block<'_> {
         self.0.iter().rev().find(|(k, _)| *k == key).map(|(_, value)| *value)
     }
 
-    fn list<T: FromStr>(&self, key: &str) -> Result<Vec<T>> {
+    /// The numbers of a list that should have `len` of them.
+    fn list<T: FromStr>(&self, key: &str, len: usize) -> Result<Vec<T>> {
         let text = self.get(key).unwrap_or_default();
-        // Numbers of a tree take about eight characters.
-        let mut out = Vec::with_capacity(text.len() / 8);
+        let mut out = Vec::with_capacity(len.min(text.len()));
         let mut rest = text.trim_ascii_start();
         while !rest.is_empty() {
             let end = rest.bytes().position(|b| b.is_ascii_whitespace()).unwrap_or(rest.len());
@@ -138,7 +138,7 @@ impl Block<'_> {
     }
 
     fn need<T: FromStr>(&self, key: &str, len: usize) -> Result<Vec<T>> {
-        let list = self.list(key)?;
+        let list = self.list(key, len)?;
         if list.len() != len {
             return Err(Error::corrupt(format!("{key} has {} entries, expected {len}", list.len())));
         }
@@ -170,7 +170,7 @@ impl Block<'_> {
     }
 
     fn one<T: FromStr>(&self, key: &str) -> Result<T> {
-        let list = self.list(key)?;
+        let list = self.list(key, 1)?;
         list.into_iter().next().ok_or_else(|| Error::corrupt(format!("a tree lacks {key}")))
     }
 }
