@@ -1,7 +1,7 @@
 //! Times binning and training of boosted trees on made tables; one JSON line a run.
 //!
 //! `trees_bench TABLE ROWS TEST_ROWS [key=value…]` with TABLE one of binary, cat, reg, multi, sparse; `threads=N`,
-//! `reps=N`, any parameter of the learner.
+//! `reps=N`, `save=FILE` for the model, any parameter of the learner.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -11,7 +11,7 @@
 
 use lyceum_core::{FitContext, Params};
 use lyceum_estimators::boosting::data::Dataset;
-use lyceum_estimators::boosting::{BoostingParams, Examples, Job, Matrix};
+use lyceum_estimators::boosting::{BoostingParams, Examples, Job, Matrix, Predict};
 use lyceum_estimators::{Features, metrics, tables};
 use lyceum_tensor::Pool;
 use std::time::Instant;
@@ -20,12 +20,13 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let (table, rows, test): (&str, usize, usize) =
         (&args[0], args[1].parse().unwrap(), args[2].parse().unwrap());
-    let (mut threads, mut reps, mut params) = (2, 3, Params::new());
+    let (mut threads, mut reps, mut save, mut params) = (2, 3, None, Params::new());
     for word in &args[3..] {
         let (key, value) = word.split_once('=').unwrap();
         match key {
             "threads" => threads = value.parse().unwrap(),
             "reps" => reps = value.parse().unwrap(),
+            "save" => save = Some(value),
             _ => {
                 params.insert(key.into(), value.into());
             }
@@ -57,6 +58,7 @@ fn main() {
     let held_out = Matrix::Rows32 { values: &made.x[rows * width..], width };
     let pool = Pool::new(threads);
     let (mut bin_s, mut train_s, mut auc) = (f64::INFINITY, f64::INFINITY, f64::NAN);
+    let mut rmse = f64::NAN;
     for _ in 0..reps {
         let start = Instant::now();
         let leaf = params.tree.min_data_in_leaf;
@@ -77,6 +79,15 @@ fn main() {
         let all = start.elapsed().as_secs_f64();
         bin_s = bin_s.min(bins);
         train_s = train_s.min(all - bins);
+        if let Some(file) = save.take() {
+            lyceum_core::write_atomic(file, trained.model.to_text().as_bytes()).unwrap();
+        }
+        if rmse.is_nan() && test > 0 && objective == "regression" {
+            let how = Predict::of(&trained.model);
+            let got = trained.model.predict_rows(&held_out, &how).unwrap();
+            let square: f64 = got.iter().zip(&y[rows..]).map(|(a, b)| (a - b).powi(2)).sum();
+            rmse = (square / test as f64).sqrt();
+        }
         if auc.is_nan() && test > 0 && objective == "binary" {
             let (mut row, mut raw) = (vec![0.0; width], vec![0.0]);
             let score: Vec<f64> = (0..test)
@@ -92,6 +103,6 @@ fn main() {
     }
     println!(
         "{}",
-        serde_json::json!({ "table": table, "rows": rows, "threads": threads, "bin_s": bin_s, "train_s": train_s, "auc": auc })
+        serde_json::json!({ "table": table, "rows": rows, "threads": threads, "bin_s": bin_s, "train_s": train_s, "auc": auc, "rmse": rmse })
     );
 }

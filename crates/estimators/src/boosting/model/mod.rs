@@ -13,4 +13,4 @@ pub(super) use booster::Cache;
 pub use transform::Transform;
 pub(super) use transform::softmax;
 pub use tree::Tree;
-pub(super) use tree::{CATEGORICAL, DEFAULT_LEFT, missing_of};
+pub(super) use tree::{CATEGORICAL, DEFAULT_LEFT, LeafModel, missing_of};

@@ -7,6 +7,7 @@ mod read;
 pub use entries::{Entry, HARMLESS, entries};
 
 use super::metric::MetricParams;
+use super::objective::Kind;
 use super::{BinRule, Objective};
 use lyceum_core::{Error, Result};
 
@@ -110,7 +111,7 @@ pub struct TreeParams {
     pub interaction_constraints: Vec<Vec<usize>>,
     /// Factor of the gain of each column of the data; empty is 1 each.
     pub feature_contri: Vec<f64>,
-    /// Whether leaves hold linear models of the features on their path.
+    /// Whether leaves hold linear models of the numeric features on their path, from the second iteration on.
     pub linear_tree: bool,
     /// L2 of those models.
     pub linear_lambda: f64,
@@ -373,8 +374,22 @@ impl BoostingParams {
             );
         }
         if tree.linear_tree {
-            let message = "models with linear leaves are read and predicted, not trained";
-            return Err(Error::unsupported(message).at_key("linear_tree"));
+            if matches!(self.objective.kind, Kind::RegressionL1 | Kind::Quantile | Kind::Mape) {
+                let name = self.objective.name();
+                return clash(
+                    "linear_tree",
+                    &format!("{name} has leaf outputs of its own: leaves are constants"),
+                );
+            }
+            if tree.monotone_constraints.iter().any(|c| *c != 0) {
+                return clash("linear_tree", "linear leaves cannot be held to monotone constraints");
+            }
+            if self.bins.zero_as_missing {
+                return clash(
+                    "linear_tree",
+                    "a linear model takes zeros for numbers: set zero_as_missing=false",
+                );
+            }
         }
         if tree.grow_policy == GrowPolicy::Symmetric {
             let deep = if tree.max_depth > 0 { tree.max_depth } else { 6 };

@@ -298,9 +298,11 @@ mod tests {
             "boosting: expected one of gbdt, gbrt, goss, dart, rf, random_forest, got `drat`"
         );
         assert_eq!(
-            message(r#"{"linear_tree": true}"#),
-            "linear_tree: models with linear leaves are read and predicted, not trained"
+            message(r#"{"linear_tree": true, "objective": "l1"}"#),
+            "linear_tree: regression_l1 has leaf outputs of its own: leaves are constants"
         );
+        assert!(message(r#"{"linear_tree": true, "mc": "1"}"#).contains("monotone"));
+        assert!(message(r#"{"linear_tree": true, "zero_as_missing": true}"#).contains("zero_as_missing"));
         assert!(message(r#"{"boosting": "rf"}"#).starts_with("boosting: rf needs bagging"));
         assert!(
             message(r#"{"boosting": "goss", "bagging_freq": 1, "subsample": 0.5}"#).contains("goss draws")

@@ -5,6 +5,7 @@ mod assemble;
 mod dart;
 mod estimator;
 mod examples;
+mod linear_leaves;
 mod refit;
 mod run;
 mod sample;

@@ -2,6 +2,7 @@
 #![allow(clippy::indexing_slicing, reason = "rows, classes and trees stay below the lengths made here")]
 
 use super::dart::{Dart, Drop};
+use super::linear_leaves;
 use super::sample::Sampler;
 use super::stop::{self, Curve, TRAINING};
 use super::{Examples, Job, Step, Trained};
@@ -22,6 +23,19 @@ struct Set<'a> {
     data: &'a Dataset,
     /// Tree-major, as everywhere in training.
     score: Vec<f64>,
+}
+
+impl Set<'_> {
+    /// Adds `factor` times a tree's outputs to the scores of a class.
+    fn add(&mut self, tree: &Tree, factor: f64, class: usize, pool: &Pool) {
+        let rows = self.examples.y.len();
+        let score = &mut self.score[class * rows..(class + 1) * rows];
+        if tree.is_linear() {
+            linear_leaves::add(tree, factor, &self.examples.x, score, pool);
+        } else {
+            self.data.add(tree, factor, score, pool);
+        }
+    }
 }
 
 struct Run<'a> {
@@ -98,6 +112,9 @@ fn check(job: &Job<'_>) -> Result<()> {
         set.check(&format!("the set `{name}`"), width, k)?;
     }
     let tree = &job.params.tree;
+    if tree.linear_tree {
+        linear_leaves::check(&job.train.x)?;
+    }
     let of_width = [
         (tree.monotone_constraints.len(), "monotone_constraints"),
         (tree.feature_contri.len(), "feature_contri"),
@@ -165,7 +182,8 @@ impl Run<'_> {
                 let tree = grower.grow(&draw);
                 split_any |= tree.leaves() > 1;
                 let renew_at = if forest { &fixed[own] } else { &self.train.score[own] };
-                let tree = self.renew(tree, &grower, class, renew_at);
+                let (tree, renewed) = self.renew(tree, &grower, class, renew_at);
+                let tree = self.linear(tree, &grower, &draw, iteration, renewed)?;
                 self.keep(tree, &grower, class, round, drop.rate);
             }
             self.normalise(&drop);
@@ -251,10 +269,8 @@ impl Run<'_> {
         let k = self.k;
         let valid = if training_only { &mut [] } else { self.valid.as_mut_slice() };
         for set in std::iter::once(&mut self.train).chain(valid) {
-            let rows = set.examples.y.len();
             for (iteration, class) in iterations.iter().flat_map(|i| (0..k).map(move |c| (*i, c))) {
-                let tree = &self.trees[iteration * k + class];
-                set.data.add(tree, factor, &mut set.score[class * rows..(class + 1) * rows], self.pool);
+                set.add(&self.trees[iteration * k + class], factor, class, self.pool);
             }
         }
     }
@@ -271,27 +287,51 @@ impl Run<'_> {
         for (iteration, class) in iterations.iter().flat_map(|i| (0..k).map(move |c| (*i, c))) {
             let tree = &mut self.trees[iteration * k + class];
             for set in &mut self.valid {
-                let rows = set.examples.y.len();
-                set.data.add(tree, valid, &mut set.score[class * rows..(class + 1) * rows], self.pool);
+                set.add(tree, valid, class, self.pool);
             }
             tree.shrink(drop.keep);
-            let rows = train.examples.y.len();
-            train.data.add(tree, 1.0, &mut train.score[class * rows..(class + 1) * rows], self.pool);
+            train.add(tree, 1.0, class, self.pool);
         }
         self.dart.done(drop);
     }
 
-    /// Replaces leaf outputs where the objective has better ones than the Newton step.
-    fn renew(&self, mut tree: Tree, grower: &Grower<'_>, class: usize, score: &[f64]) -> Tree {
+    /// Replaces leaf outputs where the objective has better ones than the Newton step, and tells whether it has.
+    fn renew(&self, mut tree: Tree, grower: &Grower<'_>, class: usize, score: &[f64]) -> (Tree, bool) {
+        let mut renewed = false;
         if tree.leaves() > 1 {
             for leaf in 0..tree.leaves() {
                 match self.loss.renew(class, grower.leaf_rows(leaf), score) {
-                    Some(value) => tree.leaf_value[leaf] = value,
+                    Some(value) => (tree.leaf_value[leaf], renewed) = (value, true),
                     None => break,
                 }
             }
         }
-        tree
+        (tree, renewed)
+    }
+
+    /// Fits the leaves' linear models where they are asked for. The first tree of all has none: it finds the level.
+    fn linear(
+        &self,
+        mut tree: Tree,
+        grower: &Grower<'_>,
+        draw: &Draw<'_>,
+        iteration: usize,
+        renewed: bool,
+    ) -> Result<Tree> {
+        let p = &self.params.tree;
+        if !p.linear_tree || tree.leaves() < 2 {
+            return Ok(tree);
+        }
+        if renewed {
+            let message = "the objective has leaf outputs of its own, so that leaves cannot be linear";
+            return Err(Error::invalid(message).at_key("linear_tree"));
+        }
+        if iteration > 0 || self.params.boosting == Boosting::Rf {
+            let of_rows = (draw.gradients, draw.hessians);
+            let rows = |leaf: usize| grower.leaf_rows(leaf);
+            linear_leaves::fit(&mut tree, &self.train.examples.x, of_rows, p.linear_lambda, &rows, self.pool);
+        }
+        Ok(tree)
     }
 
     /// Shrinks a tree, adds it to all scores and keeps it.
@@ -303,11 +343,14 @@ impl Run<'_> {
         if forest && self.start[class] != 0.0 {
             tree.add_bias(self.start[class]);
         }
-        let rows = self.train.examples.y.len();
-        grower.add(&tree, 1.0, &mut self.train.score[class * rows..(class + 1) * rows]);
+        if tree.is_linear() {
+            self.train.add(&tree, 1.0, class, self.pool);
+        } else {
+            let rows = self.train.examples.y.len();
+            grower.add(&tree, 1.0, &mut self.train.score[class * rows..(class + 1) * rows]);
+        }
         for set in &mut self.valid {
-            let rows = set.examples.y.len();
-            set.data.add(&tree, 1.0, &mut set.score[class * rows..(class + 1) * rows], self.pool);
+            set.add(&tree, 1.0, class, self.pool);
         }
         if !forest && round == 0 && self.start[class] != 0.0 {
             tree.add_bias(self.start[class]);
