@@ -5,6 +5,7 @@
 #![allow(clippy::indexing_slicing, reason = "indices stay below the lengths that the loops run over")]
 
 use super::column::MOST_BINS;
+use super::radix;
 use lyceum_core::{Error, ErrorKind, Result};
 
 /// Below this, in absolute value, a number is zero: the f32 1e-35, widened.
@@ -171,7 +172,7 @@ impl Sorted {
         if !rule.use_missing || rule.zero_as_missing {
             keys.extend(std::iter::repeat_n(key(0.0), gaps));
         }
-        keys.sort_unstable();
+        radix::sort(&mut keys);
         let back = |k: i64| f64::from_bits((k ^ ((k >> 63) as u64 >> 1) as i64) as u64);
         Self { there: keys.into_iter().map(back).collect(), gaps }
     }
