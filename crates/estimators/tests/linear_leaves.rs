@@ -106,3 +106,13 @@ fn threads_and_files_change_nothing() {
     };
     assert_eq!(bits(&read), bits(&one));
 }
+
+#[test]
+fn linear_leaves_are_not_refitted() {
+    let trained = train(&[("linear_tree", true.into()), ("num_iterations", 3i64.into())], 2).unwrap();
+    let (x, y) = table(100, 3);
+    let rows = Examples::new(Matrix::Rows64 { values: &x, width: WIDTH }, y.as_slice());
+    let params = BoostingParams::from_params(&Params::new()).unwrap();
+    let e = trained.model.refit(&rows, 0.9, &params, &FitContext::default()).unwrap_err();
+    assert_eq!(e.to_string(), "models with linear leaves are not refitted");
+}

@@ -134,15 +134,8 @@ unsafe fn wide<B: Bin>(
             r += 16 - n;
             i += 16;
         }
-        for row in &rows[whole..] {
-            let goes_left = bins.has(column[*row as usize].number());
-            left[l] = *row;
-            right[r] = *row;
-            l += usize::from(goes_left);
-            r += usize::from(!goes_left);
-        }
+        l + plain(&rows[whole..], column, bins, &mut left[l..], &mut right[r..])
     }
-    l
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(super) use accumulate::{BLOCK, ROW, Rows, STRIDE, accumulate, accumulate_one
 pub(super) use divide::{LeftBins, PAD, divide};
 pub(super) use gains::{Units, estimates, gains};
 pub(super) use predict::{
-    Cut, Forest, Keys, Kind, Lanes, One, Parts, Source, TILE, Tile, WORD, Word, floor32,
+    Cut, Forest, HELD, Keys, Kind, Lanes, One, Parts, Source, TILE, Tile, WORD, Word, floor32,
 };
 pub(super) use scatter::Scatter;
 pub(super) use shares::{Edge, Eight, NONE, Sweep, SweepRoom, Tables};

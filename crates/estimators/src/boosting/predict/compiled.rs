@@ -15,7 +15,7 @@ struct Node {
     feature: u32,
     /// Right child, left child.
     children: [u32; 2],
-    /// Missing values go left; bit 1: the node splits by a set of categories.
+    /// 1 where missing values go left, else 0.
     flags: u32,
 }
 

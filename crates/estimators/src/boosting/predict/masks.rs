@@ -2,16 +2,15 @@
 #![allow(clippy::indexing_slicing, reason = "nodes, features and rows are numbered here")]
 
 use crate::boosting::kernels::{
-    Cut, Forest, Keys, Kind, Lanes, One, Parts, Source, TILE, Tile, WORD, Word, floor32,
+    Cut, Forest, HELD, Keys, Kind, Lanes, One, Parts, Source, TILE, Tile, WORD, Word, floor32,
 };
 use crate::boosting::matrix::Matrix;
 use crate::boosting::model::{CATEGORICAL, DEFAULT_LEFT, Tree};
+use lyceum_tensor::{Level, level};
 use std::ops::Range;
 
 /// Above so many leaves a walk from node to node is faster than looking at all nodes.
 const MOST_LEAVES: usize = 1024;
-/// Features of a forest that [`Lanes`] takes.
-const HELD: usize = 32;
 
 /// Nodes of a tree that split by sets.
 #[derive(Debug)]
@@ -36,9 +35,10 @@ pub(super) struct Masks {
 pub(in crate::boosting) struct Bits(Vec<u32>);
 
 impl Masks {
-    /// Nothing where a tree has too many leaves. `kinds` has an entry a feature.
+    /// Nothing where a tree has too many leaves, or the processor compares rows one by one: then a walk is faster.
+    /// `kinds` has an entry a feature.
     pub(super) fn new(trees: &[Tree], kinds: &[Kind]) -> Option<Self> {
-        if trees.iter().any(|t| t.leaves() > MOST_LEAVES) {
+        if level() < Level::Avx2 || trees.iter().any(|t| t.leaves() > MOST_LEAVES) {
             return None;
         }
         let mut parts = Parts::default();

@@ -6,7 +6,7 @@
 
 use super::Examples;
 use crate::boosting::grow::leaf_output;
-use crate::boosting::model::Booster;
+use crate::boosting::model::{Booster, Tree};
 use crate::boosting::objective::Objective;
 use crate::boosting::params::BoostingParams;
 use lyceum_core::{Error, FitContext, Result};
@@ -28,6 +28,9 @@ impl Booster {
     ) -> Result<Self> {
         if !(0.0..=1.0).contains(&decay) {
             return Err(Error::invalid("expected 0 to 1").at_key("refit_decay_rate"));
+        }
+        if self.trees.iter().any(Tree::is_linear) {
+            return Err(Error::unsupported("models with linear leaves are not refitted"));
         }
         let objective = Objective::from_line(&self.objective, params.objective.clone())?;
         let k = self.per_iteration;

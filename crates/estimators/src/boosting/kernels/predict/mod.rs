@@ -8,7 +8,7 @@ mod lanes;
 mod tile;
 mod tiled;
 
-pub(in crate::boosting) use lanes::Lanes;
+pub(in crate::boosting) use lanes::{HELD, Lanes};
 pub(in crate::boosting) use tile::{Keys, Kind, Source, Tile, floor32};
 
 /// Rows of a tile.
@@ -73,13 +73,12 @@ impl Forest {
     /// # Panics
     /// When an index leaves its list, a feature is not below `features`, or a tree has fewer values than bits.
     #[allow(clippy::indexing_slicing, reason = "this is the check")]
-    pub(in crate::boosting) fn new(mut parts: Parts, features: usize) -> Self {
+    pub(in crate::boosting) fn new(parts: Parts, features: usize) -> Self {
         assert_eq!(parts.cuts.len(), parts.exact.len());
         assert!(parts.cuts.iter().all(|c| (c.feature as usize) < features));
-        let most = parts.trees.iter().map(|t| t.values + (t.words.1 - t.words.0) * WORD).max();
-        parts.values.resize(parts.values.len().max(most.unwrap_or(0)), 0.0);
         for tree in &parts.trees {
             assert!(tree.words.0 < tree.words.1);
+            assert!(tree.values + (tree.words.1 - tree.words.0) * WORD <= parts.values.len());
             for word in &parts.words[tree.words.0..tree.words.1] {
                 assert!(word.cuts.0 <= word.cuts.1 && word.cuts.1 <= word.cuts.2);
                 assert!(word.cuts.2 <= parts.cuts.len());

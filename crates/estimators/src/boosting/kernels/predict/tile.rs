@@ -22,7 +22,7 @@ fn key(floor: f32) -> u32 {
 /// The lower neighbours of a feature's thresholds: a table in which a key has two places.
 #[derive(Debug, Clone)]
 pub(in crate::boosting) struct Keys {
-    /// Keys, or the bits of a NaN; a power of two.
+    /// Keys, or the bits of a NaN; a power of two. Empty where the keys found no places: every value counts as one.
     table: Vec<u32>,
     shift: u32,
 }
@@ -30,6 +30,8 @@ pub(in crate::boosting) struct Keys {
 /// Multipliers of the two places.
 const PLACES: [u32; 2] = [0x9e37_79b1, 0x85eb_ca6b];
 const FREE: u32 = u32::MAX;
+/// Doublings of the table that are tried.
+const ROOM: u32 = 4;
 
 impl Keys {
     /// The keys of some thresholds.
@@ -37,14 +39,15 @@ impl Keys {
         let mut keys: Vec<u32> = thresholds.iter().map(|t| key(floor32(*t))).collect();
         keys.sort_unstable();
         keys.dedup();
-        let mut bits = (keys.len() * 3).next_power_of_two().trailing_zeros().max(4);
-        loop {
+        let bits = (keys.len() * 3).next_power_of_two().trailing_zeros().max(4);
+        // Keys that need a much larger table were chosen to.
+        for bits in bits..(bits + ROOM).min(32) {
             let mut own = Self { table: vec![FREE; 1 << bits], shift: 32 - bits };
             if keys.iter().all(|k| own.insert(*k)) {
                 return own;
             }
-            bits += 1;
         }
+        Self { table: Vec::new(), shift: 0 }
     }
 
     fn place(&self, key: u32, which: usize) -> usize {
@@ -68,7 +71,7 @@ impl Keys {
     }
 
     fn has(&self, key: u32) -> bool {
-        (0..2).any(|which| self.table[self.place(key, which)] == key)
+        self.table.is_empty() || (0..2).any(|which| self.table[self.place(key, which)] == key)
     }
 
     /// The value in single precision that compares with all thresholds as `x` does; nothing where there is none.
@@ -125,6 +128,14 @@ pub(in crate::boosting) enum Source<'a> {
     Double(&'a [f64], usize),
 }
 
+impl Source<'_> {
+    fn step(&self) -> usize {
+        match self {
+            Self::Single(_, step) | Self::Double(_, step) => *step,
+        }
+    }
+}
+
 impl Tile {
     pub(in crate::boosting) fn new(features: usize) -> Self {
         Self { narrow: vec![Line([0.0; TILE]); features], wide: vec![[0.0; TILE]; features], single: true }
@@ -172,8 +183,8 @@ impl Tile {
 /// The values of a feature in single precision; false where one has no match there.
 fn narrow(source: Source<'_>, rows: usize, kind: Kind, keys: &Keys, out: &mut [f32; TILE]) -> bool {
     #[cfg(target_arch = "x86_64")]
-    if level() >= Level::Avx512 && rows == TILE {
-        let fits = |len: usize, step: usize| step < 1 << 24 && len > (TILE - 1) * step;
+    if level() >= Level::Avx512 && rows == TILE && source.step() < 1 << 24 {
+        let fits = |len: usize, step: usize| len > (TILE - 1) * step;
         // SAFETY: the level says that the processor can, and the 64 values lie inside the slice.
         match source {
             Source::Single(values, step) => {
@@ -262,6 +273,9 @@ unsafe fn doubles(values: &[f64], step: usize, kind: Kind, keys: &Keys, out: &mu
             let (high, low) = (_mm512_cvt_roundpd_ps::<UP>(x), _mm512_cvt_roundpd_ps::<DOWN>(x));
             _mm256_storeu_ps(out.as_mut_ptr(), high);
             let between = _mm256_cmp_ps_mask::<_CMP_NEQ_OQ>(high, low);
+            if between != 0 && keys.table.is_empty() {
+                return false;
+            }
             if between != 0 {
                 let key = _mm256_castps_si256(_mm256_add_ps(low, _mm256_setzero_ps()));
                 let table = keys.table.as_ptr().cast();
@@ -319,6 +333,25 @@ mod tests {
             }
         }
         assert!((300..2000).contains(&seen), "{seen}");
+    }
+
+    /// Whoever writes a model can choose thresholds that want the same places at any size of the table.
+    #[test]
+    fn keys_without_places_are_met_by_every_value() {
+        let top = |key: u32, which: usize| key.wrapping_mul(PLACES[which]) >> 24;
+        let first = 1.0f32.to_bits();
+        let meets = |k: &u32| (0..2).all(|w| top(*k, w) == top(first, w));
+        let same = (first..first + (1 << 22)).filter(meets);
+        let thresholds: Vec<f64> = same.take(9).map(|k| f64::from(f32::from_bits(k))).collect();
+        assert_eq!(thresholds.len(), 9);
+        let keys = Keys::of(&thresholds);
+        assert!(keys.table.is_empty());
+        assert_eq!((keys.single(0.1), keys.single(0.5)), (None, Some(0.5)));
+        let mut out = [0.0; TILE];
+        for (x, whole) in [(0.1, false), (0.5, true)] {
+            let x = [x; TILE];
+            assert_eq!(narrow(Source::Double(&x, 1), TILE, Kind::AsIs, &keys, &mut out), whole);
+        }
     }
 
     #[test]

@@ -29,21 +29,20 @@ impl Forest {
                 return;
             }
             if level() >= Level::Avx2 {
-                // SAFETY: the level says that the processor can.
-                unsafe { self.middle(one, tile, right, sums) };
+                // SAFETY: as above.
+                unsafe {
+                    if tile.single {
+                        self.middle::<true>(one, tile, right, sums);
+                    } else {
+                        self.middle::<false>(one, tile, right, sums);
+                    }
+                }
                 return;
             }
         }
         self.plain(one, tile, right, sums);
     }
 
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,bmi1")]
-    fn middle(&self, one: &One, tile: &Tile, right: &[u64], sums: &mut [f64; TILE]) {
-        self.plain(one, tile, right, sums);
-    }
-
-    #[inline(always)]
     fn plain(&self, one: &One, tile: &Tile, right: &[u64], sums: &mut [f64; TILE]) {
         let p = &self.parts;
         let mut leaf = [u32::MAX; TILE];
@@ -74,19 +73,93 @@ impl Forest {
             }
             cuts!(start..middle, |above: bool, _below: bool| above);
             cuts!(middle..end, |_above: bool, below: bool| !below);
-            for (set, keep) in &p.among[word.among.0..word.among.1] {
-                for (row, mask) in masks.iter_mut().enumerate() {
-                    *mask &= if right[*set as usize] >> row & 1 == 1 { *keep } else { u32::MAX };
-                }
-            }
-            for (leaf, mask) in leaf.iter_mut().zip(&masks) {
-                let own = (w * WORD) as u32 + mask.trailing_zeros();
-                *leaf = if *leaf == u32::MAX && *mask != 0 { own } else { *leaf };
+            self.settle(one, w, &mut masks, right, &mut leaf);
+        }
+        self.sum(one, &leaf, sums);
+    }
+
+    /// What is left of a word's masks after its sets, and the leaves of the rows that have one here.
+    #[inline(always)]
+    fn settle(&self, one: &One, w: usize, masks: &mut [u32; TILE], right: &[u64], leaf: &mut [u32; TILE]) {
+        let word = &self.parts.words[one.words.0 + w];
+        for (set, keep) in &self.parts.among[word.among.0..word.among.1] {
+            for (row, mask) in masks.iter_mut().enumerate() {
+                *mask &= if right[*set as usize] >> row & 1 == 1 { *keep } else { u32::MAX };
             }
         }
-        for (sum, leaf) in sums.iter_mut().zip(&leaf) {
-            *sum += p.values.get(one.values + *leaf as usize).copied().unwrap_or_default();
+        for (leaf, mask) in leaf.iter_mut().zip(masks) {
+            let own = (w * WORD) as u32 + mask.trailing_zeros();
+            *leaf = if *leaf == u32::MAX && *mask != 0 { own } else { *leaf };
         }
+    }
+
+    #[inline(always)]
+    fn sum(&self, one: &One, leaf: &[u32; TILE], sums: &mut [f64; TILE]) {
+        for (sum, leaf) in sums.iter_mut().zip(leaf) {
+            *sum += self.parts.values.get(one.values + *leaf as usize).copied().unwrap_or_default();
+        }
+    }
+
+    /// # Safety
+    /// AVX2; the forest was checked; the tile has its features; `right` has the tree's sets.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    unsafe fn middle<const SINGLE: bool>(
+        &self,
+        one: &One,
+        tile: &Tile,
+        right: &[u64],
+        sums: &mut [f64; TILE],
+    ) {
+        use std::arch::x86_64::*;
+        let p = &self.parts;
+        let mut leaf = [u32::MAX; TILE];
+        for (w, word) in p.words[one.words.0..one.words.1].iter().enumerate() {
+            let mut m = [_mm256_set1_epi32(-1); TILE / 8];
+            let (start, middle, end) = word.cuts;
+            macro_rules! cuts {
+                ($range:expr, $op:ident) => {
+                    for i in $range {
+                        // SAFETY: the forest's cuts and features were checked when it was made; a feature of a tile has
+                        // 64 values.
+                        unsafe {
+                            let cut = p.cuts.get_unchecked(i);
+                            let gone = _mm256_set1_epi32(!cut.keep as i32);
+                            if SINGLE {
+                                let t = _mm256_set1_ps(cut.threshold);
+                                let x = tile.narrow.get_unchecked(cut.feature as usize).0.as_ptr();
+                                for (r, m) in m.iter_mut().enumerate() {
+                                    let right = _mm256_cmp_ps::<$op>(_mm256_load_ps(x.add(r * 8)), t);
+                                    let gone = _mm256_and_si256(_mm256_castps_si256(right), gone);
+                                    *m = _mm256_andnot_si256(gone, *m);
+                                }
+                            } else {
+                                let t = _mm256_set1_pd(*p.exact.get_unchecked(i));
+                                let x = tile.wide.get_unchecked(cut.feature as usize).as_ptr();
+                                for (r, m) in m.iter_mut().enumerate() {
+                                    let a = _mm256_cmp_pd::<$op>(_mm256_loadu_pd(x.add(r * 8)), t);
+                                    let b = _mm256_cmp_pd::<$op>(_mm256_loadu_pd(x.add(r * 8 + 4)), t);
+                                    // The low halves of all eight comparisons, in the order of the rows.
+                                    let (a, b) = (_mm256_castpd_ps(a), _mm256_castpd_ps(b));
+                                    let both = _mm256_castps_pd(_mm256_shuffle_ps::<0x88>(a, b));
+                                    let right = _mm256_castpd_si256(_mm256_permute4x64_pd::<0xd8>(both));
+                                    *m = _mm256_andnot_si256(_mm256_and_si256(right, gone), *m);
+                                }
+                            }
+                        }
+                    }
+                };
+            }
+            cuts!(start..middle, _CMP_GT_OQ);
+            cuts!(middle..end, _CMP_NLE_UQ);
+            let mut masks = [0u32; TILE];
+            for (m, masks) in m.iter().zip(masks.as_chunks_mut::<8>().0) {
+                // SAFETY: eight places.
+                unsafe { _mm256_storeu_si256(masks.as_mut_ptr().cast(), *m) };
+            }
+            self.settle(one, w, &mut masks, right, &mut leaf);
+        }
+        self.sum(one, &leaf, sums);
     }
 
     /// # Safety
