@@ -114,6 +114,61 @@ fn refits_and_converts() {
 }
 
 #[test]
+fn saved_bins_train_the_same_model() {
+    let dir = folder();
+    let dir = dir.path();
+    // A column that has more bins than a byte, one of categories, one that is constant; weights beside.
+    let wide = |text: String| -> String {
+        let row = |(i, line): (usize, &str)| format!("{line},{},{},4\n", (i * 37) % 601, (i / 3) % 7);
+        text.lines().enumerate().map(row).collect()
+    };
+    for name in ["a.train", "a.test"] {
+        let text = std::fs::read_to_string(dir.join(name)).unwrap();
+        std::fs::write(dir.join(name), wide(text)).unwrap();
+    }
+    let weights: String = (0..600).map(|i| format!("{}\n", 1 + i % 3)).collect();
+    std::fs::write(dir.join("a.train.weight"), weights).unwrap();
+    let with = ["config=train.conf", "max_bin=400", "min_data_in_bin=1", "categorical_feature=4"];
+    let of_text = json(dir, &with);
+    let model = std::fs::read(dir.join("LightGBM_model.txt")).unwrap();
+    let mut save = with.to_vec();
+    save.push("task=save_binary");
+    let saved = json(dir, &save);
+    assert_eq!(
+        (&saved["rows"], &saved["files"]),
+        (&600.into(), &serde_json::json!(["a.train.bin", "a.test.bin"]))
+    );
+    for name in ["a.train", "a.test", "a.train.weight"] {
+        std::fs::remove_file(dir.join(name)).unwrap();
+    }
+    let bins = [with.as_slice(), &["data=a.train.bin", "valid=a.test.bin", "output_model=b.txt"]].concat();
+    let of_bins = json(dir, &bins);
+    assert!(model == std::fs::read(dir.join("b.txt")).unwrap());
+    assert_eq!(of_text["metrics"], of_bins["metrics"]);
+    // The text's name finds them, too.
+    json(dir, &[with.as_slice(), &["output_model=c.txt"]].concat());
+    assert!(model == std::fs::read(dir.join("c.txt")).unwrap());
+
+    let train = |extra: &'static str| {
+        ["lightgbm", "-q", "data=a.train.bin", "objective=binary", "min_data_in_leaf=5", extra]
+    };
+    let other = "a.train.bin: max_bin: the data set was saved with 400, not 255: save it again";
+    refused(dir, &train("max_bin=255"), 2, other);
+    let linear = "linear_tree: needs the rows' own numbers; a saved data set has their bins only";
+    refused(dir, &train("linear_tree=true"), 2, linear);
+    let numbers = "a.train.bin: is a saved data set, predictions need the rows' own numbers";
+    refused(dir, &["lightgbm", "-q", "task=predict", "data=a.train.bin", "input_model=b.txt"], 2, numbers);
+    let whole = std::fs::read(dir.join("a.train.bin")).unwrap();
+    std::fs::write(dir.join("cut.bin"), &whole[..whole.len() - 9]).unwrap();
+    let cut = ["lightgbm", "-q", "data=cut.bin", "objective=binary"];
+    refused(dir, &cut, 2, "cut.bin: Column_3: ends within the rows: the file is cut off");
+    std::fs::write(dir.join("its.bin"), "______LightGBM_Binary_File_Token______\n...").unwrap();
+    let foreign = "its.bin: is a data set as LightGBM's own program keeps it in memory\n  \
+                   hint: give the text file it was made from";
+    refused(dir, &["lightgbm", "-q", "data=its.bin", "objective=binary"], 2, foreign);
+}
+
+#[test]
 fn faults_are_told_where_they_are() {
     let dir = folder();
     let dir = dir.path();
@@ -146,6 +201,11 @@ fn faults_are_told_where_they_are() {
     let no_labels = "the label of row 2 is -1; objective `poisson` expects 0 or more";
     std::fs::write(dir.join("neg.train"), "1,2,3,4\n-1,3,4,5\n").unwrap();
     refused(dir, &["lightgbm", "-q", "data=neg.train", "objective=poisson"], 2, no_labels);
+    std::fs::write(dir.join("huge.train"), "1,2,3,4\n1e300,3,4,5\n1,2,2,2\n").unwrap();
+    let too_large = "the gradient of row 2 is not finite at iteration 1: its label, weight or initial score is \
+                     too large";
+    let huge = ["lightgbm", "-q", "data=huge.train", "objective=regression", "boost_from_average=false"];
+    refused(dir, &huge, 2, too_large);
     assert!(!dir.join("LightGBM_model.txt").exists(), "a refused run leaves no model");
 }
 

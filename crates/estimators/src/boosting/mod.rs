@@ -14,6 +14,7 @@ pub mod model;
 mod objective;
 mod params;
 mod predict;
+mod saved;
 mod train;
 
 pub use data::{BinMapper, BinRule, MissingKind};
@@ -26,4 +27,5 @@ pub use params::{
     SampleParams, StopParams, TreeParams, entries,
 };
 pub use predict::{EarlyStop, Predict};
-pub use train::{Curve, Examples, GradientBoosting, Job, Step, Trained};
+pub use saved::Saved;
+pub use train::{Curve, Examples, GradientBoosting, Job, Source, Step, Trained};

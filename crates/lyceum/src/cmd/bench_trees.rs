@@ -77,11 +77,12 @@ impl BenchTrees {
         .map(|(k, v): (&str, lyceum_core::Value)| (k.into(), v))
         .collect();
         let params = BoostingParams::from_params(&params)?;
+        let x = Matrix::Rows32 { values: train, width };
         let names = (0..width).map(|i| format!("Column_{i}").into()).collect();
         let job = Job {
             params,
             features: Features { names, levels: vec![None; width] },
-            train: Examples::new(Matrix::Rows32 { values: train, width }, y),
+            train: Examples::new(x.clone(), y),
             valid: Vec::new(),
             from: None,
             loss: None,
@@ -93,7 +94,7 @@ impl BenchTrees {
         for _ in 0..self.reps.max(1) {
             let start = Instant::now();
             let leaf = job.params.tree.min_data_in_leaf;
-            drop(Dataset::fit(&job.train.x, &job.features, &job.params.bins, leaf, &pool)?);
+            drop(Dataset::fit(&x, &job.features, &job.params.bins, leaf, &pool)?);
             let binning = start.elapsed().as_secs_f64();
             let start = Instant::now();
             model = Some(job.run(&fit)?.model);
@@ -109,7 +110,7 @@ impl BenchTrees {
         let mut predict_s = f64::INFINITY;
         for _ in 0..self.reps.max(1) {
             let start = Instant::now();
-            std::hint::black_box(model.raw_rows(&job.train.x, &how)?);
+            std::hint::black_box(model.raw_rows(&x, &how)?);
             predict_s = predict_s.min(start.elapsed().as_secs_f64());
         }
         Ok(Report {

@@ -7,12 +7,13 @@
 use super::column::MOST_BINS;
 use super::radix;
 use lyceum_core::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
 
 /// Below this, in absolute value, a number is zero: the f32 1e-35, widened.
 pub(in crate::boosting) const ZERO: f64 = 1e-35f32 as f64;
 
 /// How values become bins.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BinRule {
     /// Bins of a feature at most, 2 to 65,535; a category feature has more where so many are needed to cover 99 % of the
     /// rows.
@@ -43,7 +44,8 @@ impl Default for BinRule {
 }
 
 /// What a missing value is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MissingKind {
     /// None was seen.
     None,

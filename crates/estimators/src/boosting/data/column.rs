@@ -29,12 +29,12 @@ impl Column {
         }
     }
 
-    pub(super) fn bytes(mut bins: Vec<u8>) -> Self {
+    pub(in crate::boosting) fn bytes(mut bins: Vec<u8>) -> Self {
         bins.extend([0; PAD]);
         Self::Bytes(bins)
     }
 
-    pub(super) fn words(mut bins: Vec<u16>) -> Self {
+    pub(in crate::boosting) fn words(mut bins: Vec<u16>) -> Self {
         bins.extend([0; PAD]);
         Self::Words(bins)
     }

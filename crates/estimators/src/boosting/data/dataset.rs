@@ -64,6 +64,16 @@ impl Dataset {
         self.rows
     }
 
+    /// Number of columns, those that cannot be split included.
+    pub fn width(&self) -> usize {
+        self.layout.infos.len()
+    }
+
+    /// Whether both sets have the same bins.
+    pub(in crate::boosting) fn is_like(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.layout, &other.layout) || self.layout.infos == other.layout.infos
+    }
+
     /// Number of features that trees can split on.
     pub fn splittable(&self) -> usize {
         self.layout.features.len()

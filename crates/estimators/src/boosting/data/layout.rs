@@ -61,12 +61,17 @@ impl Layout {
                 m.into_inner().unwrap_or_else(PoisonError::into_inner).map_err(|e| e.at_key(column(i)))
             })
             .collect::<Result<_>>()?;
+        Ok(Self::of(infos))
+    }
+
+    /// The layout of these bins, one entry a column.
+    pub(in crate::boosting) fn of(infos: Vec<Option<BinMapper>>) -> Self {
         let feature = |(index, mapper): (usize, &Option<BinMapper>)| {
             mapper.as_ref().map(|m| BinnedFeature { index, mapper: m.clone() })
         };
         let mut features: Vec<BinnedFeature> = infos.iter().enumerate().filter_map(feature).collect();
         features.sort_by_key(|f| !f.mapper.is_narrow());
-        Ok(Self { features, infos })
+        Self { features, infos }
     }
 
     /// The bins of some rows, a column for each feature of the layout.

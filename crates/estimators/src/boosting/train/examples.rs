@@ -1,5 +1,6 @@
 //! Rows with their labels and all else that is known of them.
 
+use super::Source;
 use crate::boosting::Matrix;
 use crate::boosting::objective::Rows;
 use lyceum_core::{Error, Result};
@@ -9,7 +10,7 @@ use std::borrow::Cow;
 #[derive(Debug, Clone)]
 pub struct Examples<'a> {
     /// The features.
-    pub x: Matrix<'a>,
+    pub x: Source<'a>,
     /// One label a row.
     pub y: Cow<'a, [f64]>,
     /// Weight of each row, 0 or more; absent is 1.
@@ -23,7 +24,7 @@ pub struct Examples<'a> {
 impl<'a> Examples<'a> {
     /// Features and labels, nothing else.
     pub fn new(x: Matrix<'a>, y: impl Into<Cow<'a, [f64]>>) -> Self {
-        Self { x, y: y.into(), weight: None, group: None, init_score: None }
+        Self { x: x.into(), y: y.into(), weight: None, group: None, init_score: None }
     }
 
     pub(super) fn rows(&self) -> Rows<'_> {
@@ -56,5 +57,12 @@ impl<'a> Examples<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The numbers of the features, which `key` needs.
+    pub(super) fn numbers(&self, key: &str) -> Result<&Matrix<'a>> {
+        self.x.numbers().ok_or_else(|| {
+            Error::invalid("needs the rows' own numbers; a saved data set has their bins only").at_key(key)
+        })
     }
 }

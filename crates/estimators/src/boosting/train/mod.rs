@@ -9,10 +9,12 @@ mod linear_leaves;
 mod refit;
 mod run;
 mod sample;
+mod source;
 mod stop;
 
 pub use estimator::GradientBoosting;
 pub use examples::Examples;
+pub use source::Source;
 pub use stop::Curve;
 
 use super::model::Booster;

@@ -37,6 +37,7 @@ impl Booster {
         examples.check("the data", self.features.len(), k)?;
         let loss = objective.bind(examples.rows())?;
         let pool = Pool::new(cx.threads);
+        let x = examples.numbers("task")?;
         let rows = examples.y.len();
         let mut out = self.clone();
         let mut score = match &examples.init_score {
@@ -44,7 +45,7 @@ impl Booster {
             None => vec![0.0; rows * k],
         };
         let (mut g, mut h) = (vec![0.0f32; rows * k], vec![0.0f32; rows * k]);
-        let mut row = vec![0.0; examples.x.width()];
+        let mut row = vec![0.0; x.width()];
         cx.progress.begin("refitting trees", Some(self.iterations() as u64));
         for iteration in 0..self.iterations() {
             cx.cx.check()?;
@@ -55,7 +56,7 @@ impl Booster {
                 let mut sums = vec![(0.0f64, 0.0f64); tree.leaves()];
                 let leaves: Vec<usize> = (0..rows)
                     .map(|r| {
-                        examples.x.row(r, &mut row);
+                        x.row(r, &mut row);
                         let leaf = tree.leaf(&row);
                         sums[leaf].0 += f64::from(g[own + r]);
                         sums[leaf].1 += f64::from(h[own + r]);

@@ -5,7 +5,7 @@ use super::dart::{Dart, Drop};
 use super::linear_leaves;
 use super::sample::Sampler;
 use super::stop::{self, Curve, TRAINING};
-use super::{Examples, Job, Step, Trained};
+use super::{Examples, Job, Source, Step, Trained};
 use crate::boosting::data::Dataset;
 use crate::boosting::grow::{Draw, Grower};
 use crate::boosting::metric::Metric;
@@ -30,10 +30,9 @@ impl Set<'_> {
     fn add(&mut self, tree: &Tree, factor: f64, class: usize, pool: &Pool) {
         let rows = self.examples.y.len();
         let score = &mut self.score[class * rows..(class + 1) * rows];
-        if tree.is_linear() {
-            linear_leaves::add(tree, factor, &self.examples.x, score, pool);
-        } else {
-            self.data.add(tree, factor, score, pool);
+        match self.examples.x.numbers() {
+            Some(x) if tree.is_linear() => linear_leaves::add(tree, factor, x, score, pool),
+            _ => self.data.add(tree, factor, score, pool),
         }
     }
 }
@@ -79,12 +78,29 @@ pub(super) fn run(job: &Job<'_>, cx: &FitContext) -> Result<Trained> {
     };
     let metrics = Metric::all(&params.metric, &params.objective)?;
     let leaf = params.tree.min_data_in_leaf;
-    let own = Dataset::fit(&job.train.x, &job.features, &params.bins, leaf, &pool)?;
-    let binned: Vec<Dataset> =
-        job.valid.iter().map(|(_, set)| own.like(&set.x, &pool)).collect::<Result<_>>()?;
+    let fitted = match &job.train.x {
+        Source::Bins(_) => None,
+        Source::Numbers(x) => Some(Dataset::fit(x, &job.features, &params.bins, leaf, &pool)?),
+    };
+    let own = bins_of(&job.train.x, &fitted)?;
+    let binned: Vec<Option<Dataset>> = job
+        .valid
+        .iter()
+        .map(|(name, set)| match &set.x {
+            Source::Numbers(x) => own.like(x, &pool).map(Some),
+            Source::Bins(data) if data.is_like(own) => Ok(None),
+            Source::Bins(_) => Err(Error::invalid(format!(
+                "the set `{name}` was binned unlike the training data: save both in one go"
+            ))),
+        })
+        .collect::<Result<_>>()?;
     let k = params.objective.trees();
     let set = |name, examples, data| Set { name, examples, data, score: Vec::new() };
-    let valid = job.valid.iter().zip(&binned).map(|((name, set_), data)| set(name.as_str(), set_, data));
+    let valid = job
+        .valid
+        .iter()
+        .zip(&binned)
+        .map(|((name, examples), own)| Ok(set(name.as_str(), examples, bins_of(&examples.x, own)?)));
     let run = Run {
         job,
         params,
@@ -95,13 +111,37 @@ pub(super) fn run(job: &Job<'_>, cx: &FitContext) -> Result<Trained> {
         k,
         before: job.from.map_or(0, Booster::iterations),
         start: vec![0.0; k],
-        train: set(TRAINING, &job.train, &own),
-        valid: valid.collect(),
+        train: set(TRAINING, &job.train, own),
+        valid: valid.collect::<Result<_>>()?,
         trees: Vec::new(),
         dart: Dart::default(),
         curves: Vec::new(),
     };
     run.iterate()
+}
+
+/// Fails where a gradient or hessian left single precision; `rows` is how many a class has.
+fn check_finite(g: &[f32], h: &[f32], rows: usize, iteration: usize) -> Result<()> {
+    // Looked at to the end, which compilers make wide.
+    let fine = |all: &[f32]| all.iter().fold(true, |fine, x| fine & x.is_finite());
+    if fine(g) && fine(h) {
+        return Ok(());
+    }
+    let bad = g.iter().zip(h).position(|(g, h)| !(g.is_finite() && h.is_finite())).unwrap_or(0);
+    Err(Error::invalid(format!(
+        "the gradient of row {} is not finite at iteration {}: its label, weight or initial score is too large",
+        bad % rows + 1,
+        iteration + 1
+    )))
+}
+
+/// The bins that came with the rows, or those made of their numbers.
+fn bins_of<'a>(x: &Source<'a>, made: &'a Option<Dataset>) -> Result<&'a Dataset> {
+    match (x, made) {
+        (Source::Bins(data), _) => Ok(data),
+        (Source::Numbers(_), Some(data)) => Ok(data),
+        (Source::Numbers(_), None) => Err(Error::internal("numbers were not binned")),
+    }
 }
 
 /// What the parameters ask of the data.
@@ -113,7 +153,8 @@ fn check(job: &Job<'_>) -> Result<()> {
     }
     let tree = &job.params.tree;
     if tree.linear_tree {
-        linear_leaves::check(&job.train.x)?;
+        linear_leaves::check(job.train.numbers("linear_tree")?)?;
+        job.valid.iter().try_for_each(|(_, set)| set.numbers("linear_tree").map(drop))?;
     }
     let of_width = [
         (tree.monotone_constraints.len(), "monotone_constraints"),
@@ -165,6 +206,7 @@ impl Run<'_> {
             let drop = self.drop_trees(&sampler, iteration);
             let score = if forest { &fixed } else { &self.train.score };
             self.loss.gradients(iteration, score, &mut g, &mut h, self.pool);
+            check_finite(&g, &h, rows, iteration)?;
             sampler.draw(iteration, &self.train.examples.y, &mut g, &mut h);
             let mut split_any = false;
             for class in 0..k {
@@ -232,7 +274,10 @@ impl Run<'_> {
                 None => start.iter().flat_map(|s| std::iter::repeat_n(*s, rows)).collect(),
             };
             if let Some(model) = job.from {
-                let raw = model.raw_rows(&set.examples.x, &Predict { threads, ..Predict::of(model) })?;
+                let raw = model.raw_rows(
+                    set.examples.numbers("input_model")?,
+                    &Predict { threads, ..Predict::of(model) },
+                )?;
                 for (row, raw) in raw.chunks_exact(k).enumerate() {
                     raw.iter().enumerate().for_each(|(c, x)| set.score[c * rows + row] += x);
                 }
@@ -329,7 +374,8 @@ impl Run<'_> {
         if iteration > 0 || self.params.boosting == Boosting::Rf {
             let of_rows = (draw.gradients, draw.hessians);
             let rows = |leaf: usize| grower.leaf_rows(leaf);
-            linear_leaves::fit(&mut tree, &self.train.examples.x, of_rows, p.linear_lambda, &rows, self.pool);
+            let x = self.train.examples.numbers("linear_tree")?;
+            linear_leaves::fit(&mut tree, x, of_rows, p.linear_lambda, &rows, self.pool);
         }
         Ok(tree)
     }

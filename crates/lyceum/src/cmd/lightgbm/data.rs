@@ -126,7 +126,7 @@ impl Loaded {
     /// The rows for training.
     pub(super) fn examples(&self) -> Result<Examples<'_>> {
         Ok(Examples {
-            x: self.cells.matrix()?,
+            x: self.cells.matrix()?.into(),
             y: Cow::Borrowed(&self.y),
             weight: self.weight.as_deref().map(Cow::Borrowed),
             group: self.group.as_deref().map(Cow::Borrowed),

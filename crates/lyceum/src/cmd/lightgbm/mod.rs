@@ -4,6 +4,8 @@ mod convert;
 mod data;
 mod predict;
 mod refit;
+mod save;
+mod set;
 mod settings;
 mod train;
 
@@ -42,12 +44,9 @@ impl LightGbm {
                 "predict" | "prediction" | "test" => predict::run(&settings, &fit, ui),
                 "refit" | "refit_tree" => refit::run(&settings, &fit, ui),
                 "convert_model" => convert::run(&settings, ui),
-                "save_binary" => {
-                    let message = "data sets are not saved as bins; reading and binning them is fast";
-                    Err(Error::unsupported(message).at_key("task"))
-                }
+                "save_binary" => save::run(&settings, &fit, ui),
                 other => {
-                    let names = ["train", "predict", "refit", "convert_model"];
+                    let names = ["train", "predict", "refit", "convert_model", "save_binary"];
                     let e = Error::invalid(format!("expected one of {}, got `{other}`", names.join(", ")));
                     Err(e.at_key("task").did_you_mean(other, names))
                 }

@@ -7,7 +7,7 @@ use super::writable;
 use crate::ui::Ui;
 use lyceum_core::{Error, FitContext, Result, write_atomic};
 use lyceum_data::numbers::{Cells, read_numbers};
-use lyceum_estimators::boosting::{Booster, EarlyStop, Matrix, Predict};
+use lyceum_estimators::boosting::{Booster, EarlyStop, Matrix, Predict, Saved};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -27,6 +27,10 @@ pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> 
     let kind = output_kind(settings)?;
     let model = model(settings)?;
     let path = settings.file("data", "the rows to predict")?;
+    if Saved::is_one(&path)? {
+        let message = "is a saved data set, predictions need the rows' own numbers";
+        return Err(Error::invalid(message).in_file(&path));
+    }
     let file = read_numbers(&path, settings.flag("header")?)?;
     let cells = features(file.cells, &model, settings).map_err(|e| e.in_file(&path))?;
     let start = Instant::now();

@@ -1,6 +1,6 @@
 //! `task=refit`: the trees of a model with leaf outputs learned again on other rows.
 
-use super::data::Loaded;
+use super::set::Set;
 use super::settings::Settings;
 use super::train::model;
 use super::writable;
@@ -15,7 +15,7 @@ pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> 
     writable(&output)?;
     let model = model(settings)?;
     let path = settings.file("data", "the rows to refit on")?;
-    let data = Loaded::read(&path, settings, Some(model.features.len()))?;
+    let data = Set::read(&path, settings, Some(model.features.len()), ui)?;
     let decay = settings.number("refit_decay_rate", 0.9)?;
     let renewed = model.refit(&data.examples()?, decay, &params, fit)?;
     write_atomic(&output, renewed.to_text().as_bytes())?;

@@ -1,6 +1,7 @@
 //! `task=train`.
 
-use super::data::Loaded;
+use super::save::save;
+use super::set::Set;
 use super::settings::Settings;
 use super::writable;
 use crate::ui::Ui;
@@ -32,11 +33,21 @@ pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> 
     writable(&output)?;
     let start = Instant::now();
     let path = settings.file("data", "the rows to learn from")?;
-    let data = Loaded::read(&path, settings, None)?;
-    let width = data.names.len();
+    let data = Set::read(&path, settings, None, ui)?;
+    let width = data.width();
     let valid_files = settings.files("valid");
-    let valid: Vec<Loaded> =
-        valid_files.iter().map(|p| Loaded::read(p, settings, Some(width))).collect::<Result<_>>()?;
+    let valid = valid_files
+        .iter()
+        .map(|p| Ok((p.as_path(), Set::read(p, settings, Some(width), ui)?)))
+        .collect::<Result<Vec<_>>>()?;
+    if let Set::Bins(saved) = &data {
+        let given =
+            |name: &str| settings.learner.iter().any(|(k, _)| BoostingParams::main_name(k) == Some(name));
+        saved.check(&params, given).map_err(|e| e.in_file(&path))?;
+    }
+    if settings.flag("save_binary")? {
+        save((&path, &data), &valid, &params, fit)?;
+    }
     let from = settings.get("input_model").map(Booster::read).transpose()?;
     let load_s = start.elapsed().as_secs_f64();
     let start = Instant::now();
@@ -60,7 +71,7 @@ pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> 
         loss: None,
         watch: Some(&watch),
     };
-    for (i, set) in valid.iter().enumerate() {
+    for (i, (_, set)) in valid.iter().enumerate() {
         job.valid.push((format!("valid_{}", i + 1), set.examples()?));
     }
     let trained = job.run(fit)?;

@@ -1,0 +1,54 @@
+//! `task=save_binary`, and `save_binary=true` beside `task=train`: sets as bins, each in a file beside its own.
+
+use super::set::{Set, bins_name};
+use super::settings::Settings;
+use crate::ui::Ui;
+use lyceum_core::{Error, FitContext, Result};
+use lyceum_estimators::boosting::{BoostingParams, Saved};
+use lyceum_tensor::Pool;
+use std::path::{Path, PathBuf};
+
+pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> {
+    let params = BoostingParams::from_params(&settings.learner)?;
+    let path = settings.file("data", "the rows to save as bins")?;
+    let train = Set::read(&path, settings, None, ui)?;
+    let valid_files = settings.files("valid");
+    let valid = valid_files
+        .iter()
+        .map(|p| Ok((p.as_path(), Set::read(p, settings, Some(train.width()), ui)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let files = save((&path, &train), &valid, &params, fit)?;
+    let report = serde_json::json!({
+        "task": "save_binary", "rows": train.rows(), "features": train.width(), "files": files
+    });
+    ui.result(&report, |_| {
+        let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+        format!("{} rows of {} columns saved as bins: {}\n", train.rows(), train.width(), names.join(", "))
+    })
+}
+
+/// Saves the bins of all sets; gives the files' names.
+pub(super) fn save(
+    (path, train): (&Path, &Set),
+    valid: &[(&Path, Set)],
+    params: &BoostingParams,
+    fit: &FitContext,
+) -> Result<Vec<PathBuf>> {
+    let pool = Pool::new(fit.threads);
+    let rows = |path: &Path, set: &Set| match set {
+        Set::Rows(_) => Ok(()),
+        Set::Bins(_) => Err(Error::invalid("is saved as bins already").in_file(path)),
+    };
+    rows(path, train)?;
+    valid.iter().try_for_each(|(path, set)| rows(path, set))?;
+    params.check()?;
+    let saved = Saved::fit(train.features(), &train.examples()?, params, &pool)?;
+    let mut files = vec![bins_name(path)];
+    saved.write(bins_name(path))?;
+    for (path, set) in valid {
+        fit.cx.check()?;
+        saved.like(&set.examples()?, &pool)?.write(bins_name(path))?;
+        files.push(bins_name(path));
+    }
+    Ok(files)
+}
