@@ -164,19 +164,14 @@ pub(super) struct Sorted {
 
 impl Sorted {
     pub(super) fn of(values: &[f64], rule: &BinRule) -> Self {
-        // Whole numbers in the same order sort faster than floats; -0 becomes 0.
-        let key = |x: f64| {
-            let bits = (x + 0.0).to_bits() as i64;
-            bits ^ ((bits >> 63) as u64 >> 1) as i64
-        };
-        let mut keys: Vec<i64> = values.iter().filter(|x| !x.is_nan()).map(|x| key(*x)).collect();
+        // Whole numbers in the same order sort faster than floats.
+        let mut keys: Vec<i64> = values.iter().filter(|x| !x.is_nan()).map(|x| radix::key(*x)).collect();
         let gaps = values.len() - keys.len();
         if !rule.use_missing || rule.zero_as_missing {
-            keys.extend(std::iter::repeat_n(key(0.0), gaps));
+            keys.extend(std::iter::repeat_n(radix::key(0.0), gaps));
         }
         radix::sort(&mut keys);
-        let back = |k: i64| f64::from_bits((k ^ ((k >> 63) as u64 >> 1) as i64) as u64);
-        Self { there: keys.into_iter().map(back).collect(), gaps }
+        Self { there: keys.into_iter().map(radix::number).collect(), gaps }
     }
 }
 

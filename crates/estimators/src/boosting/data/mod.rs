@@ -5,7 +5,7 @@ mod column;
 mod dataset;
 mod layout;
 mod lookup;
-mod radix;
+pub(super) mod radix;
 
 pub(super) use bins::ZERO;
 pub use bins::{BinMapper, BinRule, MissingKind};

@@ -9,35 +9,51 @@ const DIGITS: usize = 64usize.div_ceil(BITS);
 /// Below so many keys comparing is faster.
 const FEW: usize = 2048;
 
+/// The whole number whose order is that of a number; -0 is 0.
+pub(in crate::boosting) fn key(x: f64) -> i64 {
+    let bits = (x + 0.0).to_bits() as i64;
+    bits ^ ((bits >> 63) as u64 >> 1) as i64
+}
+
+/// The number of a key.
+pub(super) fn number(key: i64) -> f64 {
+    f64::from_bits((key ^ ((key >> 63) as u64 >> 1) as i64) as u64)
+}
+
 /// Sorts ascending.
 pub(super) fn sort(keys: &mut Vec<i64>) {
-    if keys.len() < FEW || u32::try_from(keys.len()).is_err() {
-        keys.sort_unstable();
+    sort_by(keys, |key| *key);
+}
+
+/// Sorts ascending by a key; equals in any order.
+pub(in crate::boosting) fn sort_by<T: Copy + Default>(all: &mut Vec<T>, key: impl Fn(&T) -> i64) {
+    if all.len() < FEW || u32::try_from(all.len()).is_err() {
+        all.sort_unstable_by_key(key);
         return;
     }
     // The sign bit turned over, whole numbers without a sign are in the same order.
-    let digit = |key: i64, d: usize| ((key as u64 ^ 1 << 63) >> (d * BITS)) as usize & ((1 << BITS) - 1);
+    let digit = |x: &T, d: usize| ((key(x) as u64 ^ 1 << 63) >> (d * BITS)) as usize & ((1 << BITS) - 1);
     let mut counts = vec![[0u32; 1 << BITS]; DIGITS];
-    for key in keys.iter() {
+    for x in all.iter() {
         for (d, counts) in counts.iter_mut().enumerate() {
-            counts[digit(*key, d)] += 1;
+            counts[digit(x, d)] += 1;
         }
     }
-    let mut other = vec![0i64; keys.len()];
+    let mut other = vec![T::default(); all.len()];
     for (d, counts) in counts.iter_mut().enumerate() {
-        if counts.iter().any(|n| *n as usize == keys.len()) {
+        if counts.iter().any(|n| *n as usize == all.len()) {
             continue;
         }
         let mut start = 0;
         for n in counts.iter_mut() {
             (*n, start) = (start, start + *n);
         }
-        for key in keys.iter() {
-            let place = &mut counts[digit(*key, d)];
-            other[*place as usize] = *key;
+        for x in all.iter() {
+            let place = &mut counts[digit(x, d)];
+            other[*place as usize] = *x;
             *place += 1;
         }
-        std::mem::swap(keys, &mut other);
+        std::mem::swap(all, &mut other);
     }
 }
 

@@ -1,19 +1,21 @@
 //! Metrics of the order that scores give: areas under the ROC and the precision-recall curve, weighted.
 #![allow(clippy::indexing_slicing, reason = "rows stay below the labels' length")]
 
+use crate::boosting::data::radix;
 use crate::boosting::objective::Rows;
 
 /// Positive and negative weight at each distinct score, highest first.
 fn steps(rows: &Rows<'_>, score: &[f64]) -> Vec<(f64, f64)> {
-    let mut order: Vec<u32> = (0..rows.y.len() as u32).collect();
-    order.sort_unstable_by(|a, b| score[*b as usize].total_cmp(&score[*a as usize]));
+    let mut order: Vec<(i64, u32)> =
+        score.iter().zip(0..rows.y.len() as u32).map(|(s, row)| (radix::key(*s), row)).collect();
+    radix::sort_by(&mut order, |o| o.0);
     let mut out: Vec<(f64, f64)> = Vec::new();
-    let mut last = f64::NAN;
-    for row in order {
+    let mut last = None;
+    for (key, row) in order.into_iter().rev() {
         let row = row as usize;
-        if score[row] != last {
+        if last != Some(key) {
             out.push((0.0, 0.0));
-            last = score[row];
+            last = Some(key);
         }
         if let Some(step) = out.last_mut() {
             let w = rows.weight(row);

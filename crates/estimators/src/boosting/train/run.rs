@@ -15,6 +15,7 @@ use crate::boosting::params::{Boosting, BoostingParams};
 use crate::boosting::predict::Predict;
 use lyceum_core::{Error, FitContext, Result};
 use lyceum_tensor::Pool;
+use std::sync::{Mutex, PoisonError};
 
 /// Rows under way: their bins and scores.
 struct Set<'a> {
@@ -407,18 +408,21 @@ impl Run<'_> {
     /// One more value of every curve.
     fn measure(&mut self, iteration: usize) {
         let averaged = (self.params.boosting == Boosting::Rf).then(|| 1.0 / iteration as f64);
-        let mut values = Vec::with_capacity(self.curves.len());
         let measures_training = self.params.stop.is_provide_training_metric.then_some(&self.train);
-        for set in measures_training.into_iter().chain(&self.valid) {
+        let sets = measures_training.into_iter().chain(&self.valid);
+        let tasks: Vec<(&Set<'_>, &Metric)> =
+            sets.flat_map(|set| self.metrics.iter().map(move |m| (set, m))).collect();
+        let values: Vec<Mutex<f64>> = tasks.iter().map(|_| Mutex::new(f64::NAN)).collect();
+        self.pool.run(tasks.len(), |i| {
+            let (set, metric) = tasks[i];
             let mean: Option<Vec<f64>> = averaged.map(|f| set.score.iter().map(|s| s * f).collect());
             let score = mean.as_deref().unwrap_or(&set.score);
-            let of = |m: &Metric| {
-                m.value(&self.params.metric, &self.params.objective, &set.examples.rows(), score)
-            };
-            values.extend(self.metrics.iter().map(of));
-        }
+            let p = self.params;
+            let value = metric.value(&p.metric, &p.objective, &set.examples.rows(), score);
+            *values[i].lock().unwrap_or_else(PoisonError::into_inner) = value;
+        });
         for (curve, value) in self.curves.iter_mut().zip(values) {
-            curve.values.push(value);
+            curve.values.push(value.into_inner().unwrap_or_else(PoisonError::into_inner));
             curve.iterations.push(iteration);
         }
     }
