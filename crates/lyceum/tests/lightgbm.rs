@@ -249,18 +249,69 @@ fn the_shipped_examples_run_unchanged() {
     }
 }
 
+/// The Python of the tests, if it has a package.
+fn python_with(package: &str) -> Option<String> {
+    let Ok(python) = std::env::var("LYCEUM_TEST_PYTHON") else {
+        println!("SKIPPED: no Python named by LYCEUM_TEST_PYTHON");
+        return None;
+    };
+    let there = Command::new(&python).args(["-c", &format!("import {package}")]).output();
+    if !there.is_ok_and(|o| o.status.success()) {
+        println!("SKIPPED: no package {package}");
+        return None;
+    }
+    Some(python)
+}
+
+/// ONNX's own runtime says what we say: numbers with gaps, zeros that are missing, categories, several classes.
+#[test]
+fn an_onnx_runtime_says_the_same() {
+    let Some(python) = python_with("onnxruntime") else { return };
+    let dir = folder();
+    let dir = dir.path();
+    let script = "import numpy as np, onnxruntime as o\n\
+                  x = np.genfromtxt('a.test', delimiter=',', missing_values='NA')[:, 1:]\n\
+                  x[3] = np.nan; x[4] = -1; x[5] = 1e9; x[6] = 0; x[7] = -0.5\n\
+                  np.savetxt('x.csv', x, delimiter=',', fmt='%.17g')\n\
+                  s = o.InferenceSession('m.onnx')\n\
+                  for r in s.run(None, {'rows': x})[-1]: print('\\t'.join(repr(float(v)) for v in r))";
+    for extra in [
+        &["categorical_feature=2"][..],
+        &[
+            "categorical_feature=2",
+            "zero_as_missing=true",
+            "boosting=rf",
+            "bagging_freq=1",
+            "bagging_fraction=0.5",
+        ],
+        &["use_missing=false", "objective=multiclass", "num_class=2", "metric=multi_logloss"],
+        &["objective=regression", "metric=l2", "reg_sqrt=true"],
+    ] {
+        json(dir, &[&["config=train.conf"], extra].concat());
+        json(dir, &["task=convert_model", "input_model=LightGBM_model.txt", "convert_model=m.onnx"]);
+        let out = Command::new(&python).args(["-c", script]).current_dir(dir).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        json(dir, &["task=predict", "data=x.csv", "input_model=LightGBM_model.txt"]);
+        let ours = numbers(&dir.join("LightGBM_predict_result.txt"));
+        let text = String::from_utf8(out.stdout).unwrap();
+        let theirs: Vec<Vec<f64>> =
+            text.lines().map(|l| l.split('\t').map(|c| c.parse().unwrap()).collect()).collect();
+        assert_eq!(ours.len(), theirs.len());
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            // A classifier of two has both probabilities.
+            let theirs = &theirs[theirs.len() - ours.len()..];
+            assert!(
+                ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() < 1e-6),
+                "{extra:?}: {ours:?} {theirs:?}"
+            );
+        }
+    }
+}
+
 /// LightGBM's own package reads our file and says the same to the last bit.
 #[test]
 fn the_python_package_reads_our_models() {
-    let Ok(python) = std::env::var("LYCEUM_TEST_PYTHON") else {
-        println!("SKIPPED: no Python named by LYCEUM_TEST_PYTHON");
-        return;
-    };
-    let there = Command::new(&python).args(["-c", "import lightgbm"]).output();
-    if !there.is_ok_and(|o| o.status.success()) {
-        println!("SKIPPED: no package lightgbm");
-        return;
-    }
+    let Some(python) = python_with("lightgbm") else { return };
     let dir = folder();
     let dir = dir.path();
     json(dir, &["config=train.conf", "categorical_feature=2"]);

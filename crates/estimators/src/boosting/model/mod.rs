@@ -3,6 +3,7 @@
 mod booster;
 mod dump;
 mod model_text;
+mod onnx;
 mod source;
 mod transform;
 mod tree;

@@ -1,4 +1,4 @@
-//! `task=convert_model`: a model as Rust source without dependencies, or as JSON.
+//! `task=convert_model`: a model as Rust source without dependencies, as JSON, or as ONNX.
 
 use super::settings::Settings;
 use super::train::model;
@@ -14,9 +14,10 @@ pub(super) fn run(settings: &Settings, ui: &Ui) -> Result<()> {
     let model = model(settings)?;
     let bytes = match (language, output.extension().and_then(|e| e.to_str())) {
         (_, Some("json")) | ("json", _) => model.dump().to_string().into_bytes(),
+        (_, Some("onnx")) | ("onnx", _) => model.to_onnx()?,
         ("rust", _) => model.to_rust().into_bytes(),
         (other, _) => {
-            let e = Error::unsupported(format!("`{other}` is not written; rust and json are"));
+            let e = Error::unsupported(format!("`{other}` is not written; rust, json and onnx are"));
             return Err(e.at_key("convert_model_language"));
         }
     };
