@@ -5,7 +5,7 @@ mod parameters;
 
 use crate::boosting::GradientBoosting;
 use crate::discriminant::LinearDiscriminant;
-use crate::linear::{ElasticNet, ElasticNetCv, Lasso, LassoCv, LeastSquares, Logistic, Ridge, RidgeCv};
+use crate::linear::{ElasticNet, ElasticNetCv, Glm, Lasso, LassoCv, LeastSquares, Logistic, Ridge, RidgeCv};
 use lyceum_core::{Error, Estimator, Params, Result};
 pub use parameters::{Kind, Parameter, fill};
 pub(crate) use parameters::{count, flag, number, numbers, word};
@@ -33,6 +33,8 @@ pub struct Entry {
     pub tasks: &'static [Task],
     /// Its parameters; none: they are listed by the estimator's own module.
     pub parameters: &'static [Parameter],
+    /// Whether it learns numbers from 0 up (or above 0) only.
+    pub positive_target: bool,
     /// Whether a missing number is a value to learn from; else it is an error.
     pub takes_missing: bool,
     /// Laws that it does not keep, each with its reason.
@@ -83,12 +85,17 @@ const RULE: Parameter = Parameter {
     doc: "least error, or the largest penalty within one standard error of it",
 };
 
+const STEPS: Parameter = whole("max_iter", 100, 1, "Newton steps at most");
+const GLM_TOL: Parameter =
+    above_zero("tol", 1e-9, "largest entry of the gradient, relative to the data's scale");
+
 const ENTRY: Entry = Entry {
     name: "",
     doc: "",
     aliases: &[],
     tasks: &[Task::Regression],
     parameters: &[],
+    positive_target: false,
     takes_missing: false,
     exceptions: &[],
     make: |_| Err(Error::internal("an entry without constructor")),
@@ -108,6 +115,15 @@ pub const ENTRIES: &[Entry] = &[
         doc: "elastic net with the penalty chosen by cross-validation",
         parameters: &[part("l1_ratio", 0.5, "share of the L1 penalty"), EPS, N_ALPHAS, CV, POSITIVE, RULE],
         make: |p| Ok(Box::new(ElasticNetCv::of(p, number(p, "l1_ratio")))),
+        ..ENTRY
+    },
+    Entry {
+        name: "gamma",
+        doc: "gamma regression with a logarithmic link, of targets above 0",
+        aliases: &["gamma_regressor"],
+        parameters: &[ALPHA, STEPS, GLM_TOL],
+        positive_target: true,
+        make: |p| Ok(Box::new(Glm::gamma(1.0).of(p))),
         ..ENTRY
     },
     Entry {
@@ -170,10 +186,19 @@ pub const ENTRIES: &[Entry] = &[
                 kind: Kind::Choice(&["none", "balanced"]),
                 doc: "weights of the classes: equal, or inverse to their share of the rows",
             },
-            whole("max_iter", 100, 1, "Newton steps at most"),
+            STEPS,
             above_zero("tol", 1e-9, "largest entry of the gradient as a share of C times the rows"),
         ],
         make: |p| Ok(Box::new(Logistic::of(p))),
+        ..ENTRY
+    },
+    Entry {
+        name: "poisson",
+        doc: "Poisson regression with a logarithmic link, of counts and rates from 0",
+        aliases: &["poisson_regressor"],
+        parameters: &[ALPHA, STEPS, GLM_TOL],
+        positive_target: true,
+        make: |p| Ok(Box::new(Glm::poisson(1.0).of(p))),
         ..ENTRY
     },
     Entry {
@@ -195,6 +220,24 @@ pub const ENTRIES: &[Entry] = &[
             RULE,
         ],
         make: |p| Ok(Box::new(RidgeCv::of(p))),
+        ..ENTRY
+    },
+    Entry {
+        name: "tweedie",
+        doc: "Tweedie regression with a logarithmic link, of targets from 0",
+        aliases: &["tweedie_regressor"],
+        parameters: &[
+            ALPHA,
+            Parameter {
+                name: "power",
+                kind: Kind::Number { default: 1.5, min: 1.0, max: 2.0, above: false },
+                doc: "power of the mean that the variance follows: 1 is Poisson, 2 gamma",
+            },
+            STEPS,
+            GLM_TOL,
+        ],
+        positive_target: true,
+        make: |p| Ok(Box::new(Glm::tweedie(1.5, 1.0).of(p))),
         ..ENTRY
     },
 ];

@@ -14,7 +14,7 @@ use lyceum_estimators::registry::{ENTRIES, Entry, Task, make};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-fn data(task: Task, with_missing: bool) -> TrainingSet {
+fn data(task: Task, with_missing: bool, positive: bool) -> TrainingSet {
     let mut random = Random::new(11, 0);
     let rows = 600;
     let a: Vec<f64> = (0..rows).map(|_| random.normal()).collect();
@@ -23,6 +23,7 @@ fn data(task: Task, with_missing: bool) -> TrainingSet {
     let signal: Vec<f64> =
         (0..rows).map(|i| a[i] - 2.0 * b[i] + f64::from(codes[i] % 2) + 0.3 * random.normal()).collect();
     let y = match task {
+        Task::Regression if positive => Target::Regression(signal.iter().map(|s| (0.4 * s).exp()).collect()),
         Task::Regression => Target::Regression(signal),
         Task::Binary => Target::Binary(signal.iter().map(|s| u8::from(*s > -0.5)).collect()),
         Task::Multiclass => {
@@ -67,7 +68,7 @@ fn every_estimator_keeps_the_laws_but_those_it_declares() {
             let dir = tempfile::tempdir().unwrap();
             let case = laws::EstimatorCase {
                 estimator: &*estimator,
-                data: &data(*task, entry.takes_missing),
+                data: &data(*task, entry.takes_missing, entry.positive_target),
                 takes_missing: entry.takes_missing,
                 folder: dir.path(),
                 load: &|folder| load(entry, folder),
@@ -116,7 +117,7 @@ fn what_is_saved_predicts_the_same_bits() {
     for entry in ENTRIES {
         for task in entry.tasks {
             let trees = entry.name == "gradient_boosting";
-            let data = data(*task, trees);
+            let data = data(*task, trees, entry.positive_target);
             let model = entry.make(&Params::new()).unwrap().fit(&data, &FitContext::default()).unwrap();
             let dir = tempfile::tempdir().unwrap();
             model.save(dir.path()).unwrap();
@@ -149,7 +150,7 @@ fn renumber(column: &Column) -> Column {
 
 #[test]
 fn the_row_predictor_says_what_the_batch_says() {
-    let data = data(Task::Binary, true);
+    let data = data(Task::Binary, true, false);
     let entry = ENTRIES.iter().find(|e| e.name == "gradient_boosting").unwrap();
     let model = entry.make(&Params::new()).unwrap().fit(&data, &FitContext::default()).unwrap();
     let lyceum_core::Prediction::Probabilities { p, .. } = model.predict(&data.x).unwrap() else { panic!() };
@@ -172,7 +173,10 @@ fn the_row_predictor_says_what_the_batch_says() {
 fn linear_models_refuse_holes() {
     for name in ["ridge", "logistic"] {
         let entry = ENTRIES.iter().find(|e| e.name == name).unwrap();
-        let e = entry.make(&Params::new()).unwrap().fit(&data(entry.tasks[0], true), &FitContext::default());
+        let e = entry
+            .make(&Params::new())
+            .unwrap()
+            .fit(&data(entry.tasks[0], true, false), &FitContext::default());
         let message = e.err().unwrap().to_string();
         assert_eq!(
             message,

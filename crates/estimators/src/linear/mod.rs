@@ -1,4 +1,5 @@
-//! Linear models: least squares, ridge, lasso, elastic net, logistic regression. All want complete numbers; categories
+//! Linear models: least squares, ridge, lasso, elastic net, logistic regression, Poisson, gamma and
+//! Tweedie regression. All want complete numbers; categories
 //! become one column a value. Intercepts are never penalised.
 
 mod centred;
@@ -8,6 +9,7 @@ mod descent;
 mod design;
 mod distributions;
 mod elastic_net;
+mod glm;
 mod least_squares;
 mod logistic;
 mod model;
@@ -22,6 +24,7 @@ mod summary;
 pub use choice::Rule;
 pub use cross_validated::{ElasticNetCv, LassoCv};
 pub use elastic_net::{ElasticNet, Lasso};
+pub use glm::Glm;
 pub use least_squares::{LeastSquares, Ridge};
 pub use logistic::{ClassWeight, Logistic, Penalty};
 pub use model::LinearModel;

@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub(crate) enum Link {
     /// A number.
     Identity,
+    /// The logarithm of a mean.
+    Log,
     /// Log-odds of the positive class.
     Logit,
     /// Log-probabilities of the classes, up to a constant.
@@ -120,14 +122,14 @@ impl Model for LinearModel {
         let mut out = vec![0.0; x.rows() * classes];
         for (row, out) in out.chunks_exact_mut(classes).enumerate() {
             self.outputs(design.row(row), &mut raw);
-            if self.link == Link::Identity {
-                out.copy_from_slice(&raw);
-            } else {
-                self.probabilities(&raw, out);
+            match self.link {
+                Link::Identity => out.copy_from_slice(&raw),
+                Link::Log => out.iter_mut().zip(&raw).for_each(|(o, z)| *o = z.exp()),
+                Link::Logit | Link::Softmax => self.probabilities(&raw, out),
             }
         }
         Ok(match self.link {
-            Link::Identity => Prediction::Numbers(out),
+            Link::Identity | Link::Log => Prediction::Numbers(out),
             _ => Prediction::Probabilities { p: out, classes },
         })
     }

@@ -55,6 +55,10 @@ impl RowPredictor for OneRow<'_> {
         }
         let values = match self.model.link {
             Link::Identity => &self.raw[..],
+            Link::Log => {
+                self.raw.iter_mut().for_each(|z| *z = z.exp());
+                &self.raw[..]
+            }
             Link::Logit => {
                 self.model.probabilities(&self.raw, &mut self.p);
                 self.p.get(1..).unwrap_or_default()

@@ -20,6 +20,7 @@ struct Described {
     aliases: &'static [&'static str],
     about: &'static str,
     learns: Vec<&'static str>,
+    positive_target: bool,
     takes_missing: bool,
     parameters: Vec<Parameter>,
 }
@@ -76,6 +77,7 @@ fn described(entry: &Entry) -> Described {
         aliases: entry.aliases,
         about: entry.doc,
         learns: learns.collect(),
+        positive_target: entry.positive_target,
         takes_missing: entry.takes_missing,
         parameters,
     }
