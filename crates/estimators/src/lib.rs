@@ -1,4 +1,5 @@
-//! Classical learning: linear models, boosted trees, and the metrics that judge any model.
+//! Classical learning: linear models, boosted trees, the metrics that judge any
+//! model and the folds that it is judged on.
 //!
 //! One module an algorithm, each an `Estimator` that keeps `core`'s laws. Nothing here reads a table's file or a
 //! configuration, draws a report, or trains by a gradient tape.
@@ -9,6 +10,7 @@ mod features;
 pub mod linear;
 pub mod metrics;
 pub mod registry;
+pub mod selection;
 pub mod tables;
 
 pub use features::Features;

@@ -79,3 +79,49 @@ fn faults_are_told() {
     let out = lyceum(dir, &fit("ridge", "prise")).output().unwrap();
     assert!(end_of(&out).1.contains("did you mean `price`"));
 }
+
+#[test]
+fn folds_judge_an_estimator() {
+    let dir = flats();
+    let dir = dir.path();
+    let fit = |more: &[&str]| {
+        let args = [&["fit", "ridge", "--data", "flats.csv", "--target", "price"], more].concat();
+        json(dir, &args)
+    };
+    let crossed = fit(&["--cv", "5"]);
+    let folds = crossed["cross_validation"]["folds"].as_array().unwrap();
+    assert_eq!(folds.len(), 5);
+    assert_eq!((&crossed["rows"], crossed.get("test")), (&300.into(), None));
+    let r2: Vec<f64> = folds.iter().map(|f| f["measures"]["r2"].as_f64().unwrap()).collect();
+    assert!(r2.iter().all(|r| *r > 0.9), "{r2:?}");
+    let mean = crossed["cross_validation"]["mean"]["r2"].as_f64().unwrap();
+    assert!((mean - r2.iter().sum::<f64>() / 5.0).abs() < 1e-12);
+    assert!(crossed["cross_validation"]["standard_error"]["r2"].as_f64().unwrap() > 0.0);
+    assert!(folds.iter().all(|f| f["rows"] == 240 && f["held_out"] == 60));
+    // The colours are three groups; no fold learns from the one that it is judged on, and colour is no feature.
+    let grouped = fit(&["--cv", "3", "--group", "colour"]);
+    assert_eq!(grouped["features"], 3);
+    let held_out = |f: &serde_json::Value| f["held_out"] == 100;
+    assert!(grouped["cross_validation"]["folds"].as_array().unwrap().iter().all(held_out));
+    let in_time = fit(&["--cv", "3", "--time", "size"]);
+    let rows: Vec<u64> = in_time["cross_validation"]["folds"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["rows"].as_u64().unwrap())
+        .collect();
+    assert!(rows.windows(2).all(|w| w[0] < w[1]), "{rows:?}");
+    let classes = ["fit", "logistic", "--data", "flats.csv", "--target", "kind", "--cv", "4"];
+    assert!(json(dir, &classes)["cross_validation"]["mean"]["accuracy"].as_f64().unwrap() > 0.8);
+    let shown = lyceum(dir, &[&classes[..], &["-q"]].concat()).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("\nfold 4 (") && shown.contains("\nstandard error "), "{shown}");
+
+    let folds = |more: &'static str, value: &'static str| {
+        ["fit", "ridge", "--data", "flats.csv", "--target", "price", "--cv", "4", more, value]
+    };
+    let few = "cv: expected at most as many folds as the 3 groups, got 4";
+    refused(dir, &folds("--group", "colour"), 2, few);
+    let words = "flats.csv: column \"colour\": expected a column of numbers";
+    refused(dir, &folds("--time", "colour"), 2, words);
+}

@@ -1,4 +1,7 @@
-//! `lyceum fit`: any estimator of the house on a table, with a part of the rows held out to judge it.
+//! `lyceum fit`: any estimator of the house on a table, with a part of the rows held out to judge it, or judged fold
+//! after fold.
+
+mod cross;
 
 use crate::ui::Ui;
 use clap::Args;
@@ -29,8 +32,17 @@ pub(crate) struct Fit {
     #[arg(long = "param", value_name = "KEY=VALUE")]
     params: Vec<String>,
     /// Share of the rows that are held out to measure on
-    #[arg(long, default_value_t = 0.2)]
+    #[arg(long, default_value_t = 0.2, conflicts_with = "cv")]
     test_fraction: f64,
+    /// Judge it by cross-validation on so many folds, then fit it to all rows
+    #[arg(long, value_name = "FOLDS")]
+    cv: Option<usize>,
+    /// A column whose values stay on one side of every fold; no feature
+    #[arg(long, value_name = "COLUMN", requires = "cv", conflicts_with = "time")]
+    group: Option<String>,
+    /// A column of times: every fold is judged on what comes after; no feature
+    #[arg(long, value_name = "COLUMN", requires = "cv")]
+    time: Option<String>,
     /// Fixes every random choice
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -55,6 +67,8 @@ struct Report {
     #[serde(skip_serializing_if = "Measures::is_empty")]
     test: Measures,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cross_validation: Option<cross::Crossed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     importance: Option<BTreeMap<String, f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<PathBuf>,
@@ -70,10 +84,11 @@ impl Fit {
         }
         let raw = lyceum_data::read(&self.data)?;
         let table = lyceum_data::infer_table(&raw)?;
-        let (x, y) = self.features(&table, entry).map_err(|e| e.in_file(&self.data))?;
+        let (x, y, rule) = self.features(&table, entry).map_err(|e| e.in_file(&self.data))?;
         let mut order: Vec<usize> = (0..x.rows()).collect();
         Random::new(self.seed, 0xf17).shuffle(&mut order);
-        let held_out = (x.rows() as f64 * self.test_fraction) as usize;
+        let fraction = if rule.is_some() { 0.0 } else { self.test_fraction };
+        let held_out = (x.rows() as f64 * fraction) as usize;
         let (test, train) = order.split_at(held_out);
         let data = TrainingSet::new(x.take(train).into(), y.take(train))?;
         let report = ui.cancellable(|cx| {
@@ -83,6 +98,7 @@ impl Fit {
                 progress: ui.progress(),
                 ..FitContext::default()
             };
+            let crossed = rule.as_ref().map(|r| r.run(&*estimator, (&x, &y), &fit, ui)).transpose()?;
             let start = Instant::now();
             let model = estimator.fit(&data, &fit)?;
             let fit_s = start.elapsed().as_secs_f64();
@@ -99,6 +115,7 @@ impl Fit {
                 classes: y.classes.clone(),
                 training: on(train)?,
                 test: if test.is_empty() { Measures::new() } else { on(test)? },
+                cross_validation: crossed,
                 importance: model.importance(),
                 output: self.output.clone(),
                 fit_s,
@@ -120,15 +137,16 @@ impl Fit {
         self.params.iter().map(one).collect()
     }
 
-    /// Columns to learn from, text as categories, and the target as the estimator takes it.
-    fn features(&self, table: &Table, entry: &Entry) -> Result<(Table, Labels)> {
+    /// Columns to learn from, text as categories, the target as the estimator takes it, and what folds are made by.
+    fn features(&self, table: &Table, entry: &Entry) -> Result<(Table, Labels, Option<cross::Rule>)> {
         let target = table.column(&self.target)?;
         let there: Vec<usize> = (0..table.rows()).filter(|r| target.value(*r) != Value::Null).collect();
         if there.is_empty() {
             return Err(Error::invalid("the target has no values").at_key(&self.target));
         }
         let mut x = Table::default();
-        for (name, column) in table.columns().filter(|(name, _)| *name != self.target) {
+        let aside = [Some(&self.target), self.group.as_ref(), self.time.as_ref()];
+        for (name, column) in table.columns().filter(|(name, _)| !aside.iter().flatten().any(|a| a == name)) {
             let column = match column {
                 Column::Text(cells) => category(cells),
                 other => other.clone(),
@@ -136,7 +154,15 @@ impl Fit {
             x.push(name, column)?;
         }
         let labels = labels(target, &there, entry).map_err(|e| e.at_key(&self.target))?;
-        Ok((x.take(&there), labels))
+        let rule = match self.cv {
+            None => None,
+            Some(folds) => Some(cross::Rule {
+                folds,
+                groups: self.group.as_ref().map(|c| cross::keys(table, c, &there)).transpose()?,
+                times: self.time.as_ref().map(|c| cross::times(table, c, &there)).transpose()?,
+            }),
+        };
+        Ok((x.take(&there), labels, rule))
     }
 }
 
@@ -240,6 +266,7 @@ fn shown(r: &Report) -> String {
     for (part, measures) in [("training", &r.training), ("held out", &r.test)] {
         measures.iter().for_each(|(name, value)| out += &format!("{part:9} {name:24} {value:.5}\n"));
     }
+    r.cross_validation.iter().for_each(|c| out += &cross::shown(c));
     let mut features: Vec<(&String, &f64)> = r.importance.iter().flatten().collect();
     features.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
     for (name, value) in features.iter().take(10) {
