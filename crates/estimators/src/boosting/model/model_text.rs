@@ -111,7 +111,7 @@ impl Booster {
                 .parse::<usize>()
                 .map_err(|_| Error::corrupt(format!("{key}: \"{text}\" is no whole number")))
         };
-        let count = whole("max_feature_idx")? + 1;
+        let count = whole("max_feature_idx")?.saturating_add(1);
         let names: Vec<Arc<str>> = match header.get(OWN_NAMES) {
             Some(json) => {
                 serde_json::from_str(json).map_err(|e| Error::corrupt(format!("{OWN_NAMES}: {e}")))?
@@ -129,6 +129,10 @@ impl Booster {
             return Err(Error::corrupt("a tree splits on a feature that is not there"));
         }
         let per_iteration = whole("num_tree_per_iteration").or_else(|_| whole("num_class"))?.max(1);
+        if trees.len() % per_iteration != 0 || per_iteration > MOST_OUTPUTS {
+            let message = format!("has {} trees and {per_iteration} trees an iteration", trees.len());
+            return Err(Error::corrupt(message));
+        }
         let objective = header.get("objective").copied().unwrap_or_default().to_string();
         let parameters = parameters(rest);
         let levels = levels(rest, &infos, &parameters)?;
@@ -146,6 +150,8 @@ impl Booster {
     }
 }
 
+/// Numbers of a prediction at most.
+const MOST_OUTPUTS: usize = 1 << 16;
 /// Trees that a thread reads at once.
 const TOGETHER: usize = 8;
 
