@@ -129,7 +129,7 @@ impl Booster {
             return Err(Error::corrupt("a tree splits on a feature that is not there"));
         }
         let per_iteration = whole("num_tree_per_iteration").or_else(|_| whole("num_class"))?.max(1);
-        if trees.len() % per_iteration != 0 || per_iteration > MOST_OUTPUTS {
+        if !trees.len().is_multiple_of(per_iteration) || per_iteration > MOST_OUTPUTS {
             let message = format!("has {} trees and {per_iteration} trees an iteration", trees.len());
             return Err(Error::corrupt(message));
         }
