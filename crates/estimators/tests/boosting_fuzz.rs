@@ -12,7 +12,7 @@ const WIDTH: usize = 3;
 
 fn rows() -> Vec<f64> {
     let row = |i: usize| {
-        let gap = if i % 7 == 0 { f64::NAN } else { (i * 37 % 60) as f64 };
+        let gap = if i.is_multiple_of(7) { f64::NAN } else { (i * 37 % 60) as f64 };
         [gap, i as f64 * 0.5 - 9.0, (i % 5) as f64]
     };
     (0..80).flat_map(row).collect()

@@ -12,7 +12,7 @@ const ROWS: usize = 60;
 /// A number column with gaps, one of more than 256 bins' worth of numbers, one of categories.
 fn file() -> Vec<u8> {
     let row = |i: usize| {
-        let gap = if i % 7 == 0 { f64::NAN } else { (i * 37 % 60) as f64 };
+        let gap = if i.is_multiple_of(7) { f64::NAN } else { (i * 37 % 60) as f64 };
         [gap, i as f64 * 0.5, (i % 4) as f64]
     };
     let x: Vec<f64> = (0..ROWS).flat_map(row).collect();

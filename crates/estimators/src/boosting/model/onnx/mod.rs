@@ -306,7 +306,7 @@ mod tests {
         out
     }
 
-    fn within<'a>(message: &'a [u8], field: u64) -> Vec<&'a [u8]> {
+    fn within(message: &[u8], field: u64) -> Vec<&[u8]> {
         fields(message).into_iter().filter(|f| f.0 == field).map(|f| f.2).collect()
     }
 
