@@ -1,10 +1,17 @@
-//! Folds for cross-validation: which rows a model learns from and which it is judged on.
+//! Choosing among models: folds, spaces of parameters and how they are searched.
+//!
+//! Folds say which rows a model learns from and which it is judged on.
 //!
 //! Names and behaviour: scikit-learn's `model_selection` (`KFold`, `StratifiedKFold`, `GroupKFold`, `TimeSeriesSplit`).
 #![allow(clippy::indexing_slicing, reason = "rows and folds stay below the lengths made here")]
 
+mod space;
+mod tpe;
+
 use lyceum_core::{Error, Result};
 use lyceum_data::Random;
+pub use space::{Dimension, Space, Values};
+pub use tpe::{Trial, draw, suggest};
 
 /// What the folds keep.
 #[derive(Debug, Clone, Copy)]

@@ -57,6 +57,7 @@ pub(crate) enum Command {
     Show(crate::cmd::show::Show),
     Status(crate::cmd::status::Status),
     Tokenize(crate::cmd::tokenize::Tokenize),
+    Tune(crate::cmd::tune::Tune),
     Trace(crate::cmd::traces::Trace),
     Traces(crate::cmd::traces::Traces),
     Train(crate::cmd::train::Train),

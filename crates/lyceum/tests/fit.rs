@@ -125,3 +125,55 @@ fn folds_judge_an_estimator() {
     let words = "flats.csv: column \"colour\": expected a column of numbers";
     refused(dir, &folds("--time", "colour"), 2, words);
 }
+
+#[test]
+fn parameters_are_chosen_and_a_search_goes_on() {
+    let dir = flats();
+    let dir = dir.path();
+    let tune = |trials: &str, more: &[&str]| {
+        let start =
+            ["tune", "lasso", "--data", "flats.csv", "--target", "price", "--space", "alpha=0.001..1000:log"];
+        let args = [&start[..], &["--space", "positive=true,false", "--trials", trials], more].concat();
+        json(dir, &args)
+    };
+    let whole = tune("20", &["--journal", "whole.jsonl"]);
+    assert_eq!((&whole["trials"], &whole["failed"]), (&20.into(), &0.into()));
+    let board = whole["leaderboard"].as_array().unwrap();
+    let values: Vec<f64> = board.iter().map(|l| l["value"].as_f64().unwrap()).collect();
+    assert!(values.len() == 10 && values.windows(2).all(|w| w[0] <= w[1]), "{values:?}");
+    // Little shrinkage is best: the price is linear.
+    assert!(whole["best"]["alpha"].as_f64().unwrap() < 5.0, "{whole}");
+    let command = whole["command"].as_str().unwrap();
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    assert!(json(dir, &words)["test"]["r2"].as_f64().unwrap() > 0.9);
+
+    // Stopped after seven trials, with the eighth half written, it ends where the whole search ended.
+    tune("7", &["--journal", "part.jsonl"]);
+    let part = dir.join("part.jsonl");
+    let cut = std::fs::read_to_string(&part).unwrap() + "{\"point\":[0.3";
+    std::fs::write(&part, cut).unwrap();
+    let resumed = tune("20", &["--journal", "part.jsonl"]);
+    assert_eq!(resumed["leaderboard"], whole["leaderboard"]);
+    assert_eq!(std::fs::read(&part).unwrap(), std::fs::read(dir.join("whole.jsonl")).unwrap());
+    let random = tune("6", &["--method", "random", "--metric", "r2"]);
+    assert!(random["leaderboard"][0]["value"].as_f64().unwrap() > 0.9);
+    assert!(dir.join("tune-lasso.jsonl").is_file());
+
+    let with = |space: &'static str, more: &'static str, value: &'static str| {
+        ["tune", "lasso", "--data", "flats.csv", "--target", "price", "--space", space, more, value]
+    };
+    let other = "part.jsonl: holds the trials of another search\n  \
+                 hint: name another with --journal, or remove it";
+    refused(dir, &with("alpha=1..2", "--journal", "part.jsonl"), 2, other);
+    let metric = "--metric: expected one of root_mean_squared_error, mean_absolute_error, r2, got `r3`\n  \
+                  hint: did you mean `r2`?";
+    refused(dir, &with("alpha=1..2", "--metric", "r3"), 2, metric);
+    let twice = "alpha: is both fixed and to be chosen";
+    refused(dir, &with("alpha=1..2", "--param", "alpha=1"), 2, twice);
+    refused(
+        dir,
+        &["fit", "ridge", "--data", "flats.csv", "--target", "price", "--group", "colour"],
+        2,
+        "--group: is for cross-validation\n  hint: add --cv 5",
+    );
+}

@@ -2,15 +2,16 @@
 //! after fold.
 
 mod cross;
+mod rows;
 
 use crate::ui::Ui;
 use clap::Args;
-use lyceum_core::{
-    Column, Error, FitContext, Model, Params, Prediction, Result, Table, Target, TrainingSet, Value,
-};
+pub(super) use cross::Rule;
+use lyceum_core::{Error, FitContext, Model, Prediction, Result, Table, Target, TrainingSet, Value};
 use lyceum_data::Random;
 use lyceum_estimators::metrics as m;
-use lyceum_estimators::registry::{self, Entry, Task};
+use lyceum_estimators::registry;
+pub(super) use rows::{Labels, Rows};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,39 +21,21 @@ use std::time::Instant;
 /// Fit an estimator to a table (`lyceum estimators` lists them)
 #[derive(Args)]
 pub(crate) struct Fit {
-    /// The estimator's name
-    estimator: String,
-    /// A table: CSV, TSV or JSON Lines
-    #[arg(long)]
-    data: PathBuf,
-    /// The column to predict
-    #[arg(long)]
-    target: String,
-    /// A parameter of the estimator; may be given several times
-    #[arg(long = "param", value_name = "KEY=VALUE")]
-    params: Vec<String>,
+    #[command(flatten)]
+    of: Rows,
     /// Share of the rows that are held out to measure on
     #[arg(long, default_value_t = 0.2, conflicts_with = "cv")]
     test_fraction: f64,
     /// Judge it by cross-validation on so many folds, then fit it to all rows
     #[arg(long, value_name = "FOLDS")]
     cv: Option<usize>,
-    /// A column whose values stay on one side of every fold; no feature
-    #[arg(long, value_name = "COLUMN", requires = "cv", conflicts_with = "time")]
-    group: Option<String>,
-    /// A column of times: every fold is judged on what comes after; no feature
-    #[arg(long, value_name = "COLUMN", requires = "cv")]
-    time: Option<String>,
-    /// Fixes every random choice
-    #[arg(long, default_value_t = 42)]
-    seed: u64,
     /// A folder to save the model in
     #[arg(long, short)]
     output: Option<PathBuf>,
 }
 
 /// Metric to value.
-type Measures = BTreeMap<&'static str, f64>;
+pub(super) type Measures = BTreeMap<&'static str, f64>;
 
 #[derive(Serialize)]
 struct Report {
@@ -77,16 +60,17 @@ struct Report {
 
 impl Fit {
     pub(crate) fn run(self, ui: &Ui) -> Result<()> {
-        let entry = registry::entry(&self.estimator)?;
-        let estimator = entry.make(&self.params()?)?;
+        if self.cv.is_none() {
+            self.of.check_alone()?;
+        }
+        let entry = registry::entry(&self.of.estimator)?;
+        let estimator = entry.make(&self.of.params()?)?;
         if !(0.0..1.0).contains(&self.test_fraction) {
             return Err(Error::invalid("expected 0 to below 1").at_key("--test-fraction"));
         }
-        let raw = lyceum_data::read(&self.data)?;
-        let table = lyceum_data::infer_table(&raw)?;
-        let (x, y, rule) = self.features(&table, entry).map_err(|e| e.in_file(&self.data))?;
+        let (x, y, rule) = self.of.read(entry, self.cv)?;
         let mut order: Vec<usize> = (0..x.rows()).collect();
-        Random::new(self.seed, 0xf17).shuffle(&mut order);
+        Random::new(self.of.seed, 0xf17).shuffle(&mut order);
         let fraction = if rule.is_some() { 0.0 } else { self.test_fraction };
         let held_out = (x.rows() as f64 * fraction) as usize;
         let (test, train) = order.split_at(held_out);
@@ -94,11 +78,12 @@ impl Fit {
         let report = ui.cancellable(|cx| {
             let fit = FitContext {
                 cx: cx.clone(),
-                seed: self.seed,
+                seed: self.of.seed,
                 progress: ui.progress(),
                 ..FitContext::default()
             };
-            let crossed = rule.as_ref().map(|r| r.run(&*estimator, (&x, &y), &fit, ui)).transpose()?;
+            let crossed =
+                rule.as_ref().map(|r| r.run(&*estimator, (&x, &y), &fit, &*fit.progress)).transpose()?;
             let start = Instant::now();
             let model = estimator.fit(&data, &fit)?;
             let fit_s = start.elapsed().as_secs_f64();
@@ -122,115 +107,6 @@ impl Fit {
             })
         })?;
         ui.result(&report, shown)
-    }
-
-    fn params(&self) -> Result<Params> {
-        let one = |word: &String| {
-            let message = || format!("`{word}` is not KEY=VALUE");
-            let (key, text) =
-                word.split_once('=').ok_or_else(|| Error::invalid(message()).at_key("--param"))?;
-            // JSON where it is JSON, else text.
-            let value =
-                serde_json::from_str::<serde_json::Value>(text).map_or(Value::from(text), Value::from_json);
-            Ok((key.into(), value))
-        };
-        self.params.iter().map(one).collect()
-    }
-
-    /// Columns to learn from, text as categories, the target as the estimator takes it, and what folds are made by.
-    fn features(&self, table: &Table, entry: &Entry) -> Result<(Table, Labels, Option<cross::Rule>)> {
-        let target = table.column(&self.target)?;
-        let there: Vec<usize> = (0..table.rows()).filter(|r| target.value(*r) != Value::Null).collect();
-        if there.is_empty() {
-            return Err(Error::invalid("the target has no values").at_key(&self.target));
-        }
-        let mut x = Table::default();
-        let aside = [Some(&self.target), self.group.as_ref(), self.time.as_ref()];
-        for (name, column) in table.columns().filter(|(name, _)| !aside.iter().flatten().any(|a| a == name)) {
-            let column = match column {
-                Column::Text(cells) => category(cells),
-                other => other.clone(),
-            };
-            x.push(name, column)?;
-        }
-        let labels = labels(target, &there, entry).map_err(|e| e.at_key(&self.target))?;
-        let rule = match self.cv {
-            None => None,
-            Some(folds) => Some(cross::Rule {
-                folds,
-                groups: self.group.as_ref().map(|c| cross::keys(table, c, &there)).transpose()?,
-                times: self.time.as_ref().map(|c| cross::times(table, c, &there)).transpose()?,
-            }),
-        };
-        Ok((x.take(&there), labels, rule))
-    }
-}
-
-/// A target with the names of its classes.
-struct Labels {
-    target: Target,
-    classes: Vec<String>,
-}
-
-impl Labels {
-    fn take(&self, rows: &[usize]) -> Target {
-        let of = |i: &usize| *i;
-        match &self.target {
-            Target::Regression(v) => {
-                Target::Regression(rows.iter().filter_map(|r| v.get(of(r)).copied()).collect())
-            }
-            Target::Binary(v) => Target::Binary(rows.iter().filter_map(|r| v.get(of(r)).copied()).collect()),
-            Target::Multiclass { codes, classes } => Target::Multiclass {
-                codes: rows.iter().filter_map(|r| codes.get(of(r)).copied()).collect(),
-                classes: *classes,
-            },
-        }
-    }
-}
-
-fn category(cells: &[Option<Arc<str>>]) -> Column {
-    let mut levels: Vec<Arc<str>> = cells.iter().flatten().cloned().collect();
-    levels.sort();
-    levels.dedup();
-    let code = |c: &Option<Arc<str>>| {
-        c.as_ref().and_then(|c| levels.binary_search(c).ok()).map_or(Column::MISSING, |i| i as u32)
-    };
-    let codes = cells.iter().map(code).collect();
-    Column::Category { codes, levels: levels.into() }
-}
-
-/// Numbers stay numbers where the estimator learns numbers; anything else is classes.
-fn labels(column: &Column, rows: &[usize], entry: &Entry) -> Result<Labels> {
-    let learns = |task: Task| entry.tasks.contains(&task);
-    if let (Column::Number(v), true) = (column, learns(Task::Regression)) {
-        let target = Target::Regression(rows.iter().filter_map(|r| v.get(*r).copied()).collect());
-        return Ok(Labels { target, classes: Vec::new() });
-    }
-    let text: Vec<String> = rows
-        .iter()
-        .map(|r| match column.value(*r) {
-            Value::Str(s) => s.to_string(),
-            other => other.to_json().to_string(),
-        })
-        .collect();
-    let mut classes = text.clone();
-    classes.sort();
-    classes.dedup();
-    let place = |t: &String| classes.binary_search(t).unwrap_or_default();
-    match classes.len() {
-        1 => Err(Error::invalid(format!("has one value only: {}", classes.join("")))),
-        n if n > 100 => Err(Error::invalid(format!("has {n} different values, too many for classes"))),
-        2 if learns(Task::Binary) => {
-            Ok(Labels { target: Target::Binary(text.iter().map(|t| place(t) as u8).collect()), classes })
-        }
-        n if learns(Task::Multiclass) => {
-            let codes = text.iter().map(|t| place(t) as u32).collect();
-            Ok(Labels { target: Target::Multiclass { codes, classes: n }, classes })
-        }
-        _ if learns(Task::Regression) => {
-            Err(Error::invalid(format!("`{}` learns numbers, the column has words", entry.name)))
-        }
-        n => Err(Error::invalid(format!("`{}` learns two classes, the column has {n}", entry.name))),
     }
 }
 

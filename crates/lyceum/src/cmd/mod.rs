@@ -35,6 +35,7 @@ pub(crate) mod status;
 pub(crate) mod tokenize;
 pub(crate) mod traces;
 pub(crate) mod train;
+pub(crate) mod tune;
 pub(crate) mod up;
 pub(crate) mod visualize;
 
@@ -75,6 +76,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
         Command::Show(c) => c.run(ui)?,
         Command::Status(c) => c.run(ui)?,
         Command::Tokenize(c) => c.run(ui)?,
+        Command::Tune(c) => c.run(ui)?,
         Command::Trace(c) => c.run(ui)?,
         Command::Traces(c) => c.run(ui)?,
         Command::Train(c) => c.run(ui)?,

@@ -1,14 +1,13 @@
 //! `lyceum fit --cv K`: the estimator judged fold after fold.
 
 use super::{Labels, Measures, measures};
-use crate::ui::Ui;
-use lyceum_core::{Error, Estimator, FitContext, Result, Table, Target, TrainingSet, Value};
+use lyceum_core::{Error, Estimator, FitContext, Progress, Result, Table, Target, TrainingSet, Value};
 use lyceum_estimators::selection::{Keep, folds, mean_and_error};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// What the folds are made by.
-pub(super) struct Rule {
+pub(in crate::cmd) struct Rule {
     pub(super) folds: usize,
     /// The column whose values stay together, one key a row.
     pub(super) groups: Option<Vec<u64>>,
@@ -17,10 +16,10 @@ pub(super) struct Rule {
 }
 
 #[derive(Serialize)]
-pub(super) struct Crossed {
+pub(in crate::cmd) struct Crossed {
     folds: Vec<FoldReport>,
-    mean: Measures,
-    standard_error: Measures,
+    pub(in crate::cmd) mean: Measures,
+    pub(in crate::cmd) standard_error: Measures,
 }
 
 #[derive(Serialize)]
@@ -33,12 +32,12 @@ struct FoldReport {
 
 impl Rule {
     /// Fits and judges fold after fold.
-    pub(super) fn run(
+    pub(in crate::cmd) fn run(
         &self,
         estimator: &dyn Estimator,
         (x, y): (&Table, &Labels),
         fit: &FitContext,
-        ui: &Ui,
+        progress: &dyn Progress,
     ) -> Result<Crossed> {
         let codes: Option<Vec<u32>> = match &y.target {
             Target::Regression(_) => None,
@@ -52,7 +51,6 @@ impl Rule {
             _ => Keep::Nothing,
         };
         let made = folds(x.rows(), self.folds, keep, fit.seed)?;
-        let progress = ui.progress();
         progress.begin("folds", Some(made.len() as u64));
         let mut all = Vec::with_capacity(made.len());
         for (i, fold) in made.iter().enumerate() {
