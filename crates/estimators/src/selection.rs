@@ -10,7 +10,7 @@ mod tpe;
 
 use lyceum_core::{Error, Result};
 use lyceum_data::Random;
-pub use space::{Dimension, Space, Values};
+pub use space::{Dimension, Space, Values, value_of};
 pub use tpe::{Trial, draw, suggest};
 
 /// What the folds keep.

@@ -145,7 +145,10 @@ fn parameters_are_chosen_and_a_search_goes_on() {
     assert!(whole["best"]["alpha"].as_f64().unwrap() < 5.0, "{whole}");
     let command = whole["command"].as_str().unwrap();
     let words: Vec<&str> = command.split(' ').skip(1).collect();
-    assert!(json(dir, &words)["test"]["r2"].as_f64().unwrap() > 0.9);
+    // It judges on the same folds and learns from all rows.
+    let fitted = json(dir, &words);
+    assert_eq!(fitted["rows"], 300);
+    assert_eq!(fitted["cross_validation"]["mean"]["root_mean_squared_error"], board[0]["value"]);
 
     // Stopped after seven trials, with the eighth half written, it ends where the whole search ended.
     tune("7", &["--journal", "part.jsonl"]);
@@ -162,9 +165,23 @@ fn parameters_are_chosen_and_a_search_goes_on() {
     let with = |space: &'static str, more: &'static str, value: &'static str| {
         ["tune", "lasso", "--data", "flats.csv", "--target", "price", "--space", space, more, value]
     };
-    let other = "part.jsonl: holds the trials of another search\n  \
+    let other = "part.jsonl: holds the trials of another search, or something else\n  \
                  hint: name another with --journal, or remove it";
     refused(dir, &with("alpha=1..2", "--journal", "part.jsonl"), 2, other);
+    // Flats of one kind are all dear or all cheap: no fold of one kind has an area. The journal is read again.
+    let one_class =
+        ["tune", "logistic", "--data", "flats.csv", "--target", "dear", "--group", "kind", "--cv", "3"];
+    let one_class =
+        [&one_class[..], &["--metric", "roc_auc", "--trials", "2", "--space", "C=0.1..1", "-q"]].concat();
+    for _ in 0..2 {
+        refused(dir, &one_class, 2, "none of the 2 trials has a finite roc_auc");
+    }
+    // A file of somebody else's, even of one line without an end, stays as it is.
+    std::fs::write(dir.join("mine.txt"), "dear").unwrap();
+    let mine = "mine.txt: holds the trials of another search, or something else\n  \
+                hint: name another with --journal, or remove it";
+    refused(dir, &with("alpha=1..2", "--journal", "mine.txt"), 2, mine);
+    assert_eq!(std::fs::read_to_string(dir.join("mine.txt")).unwrap(), "dear");
     let metric = "--metric: expected one of root_mean_squared_error, mean_absolute_error, r2, got `r3`\n  \
                   hint: did you mean `r2`?";
     refused(dir, &with("alpha=1..2", "--metric", "r3"), 2, metric);

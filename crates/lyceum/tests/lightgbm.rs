@@ -138,6 +138,14 @@ fn saved_bins_train_the_same_model() {
         (&saved["rows"], &saved["files"]),
         (&600.into(), &serde_json::json!(["a.train.bin", "a.test.bin"]))
     );
+    // While the text is there it is what counts: saved again, gone on from, refitted, linear.
+    json(dir, &[save.as_slice(), &["max_bin=63"]].concat());
+    json(dir, &save);
+    json(dir, &[with.as_slice(), &["save_binary=true", "output_model=d.txt"]].concat());
+    assert!(model == std::fs::read(dir.join("d.txt")).unwrap());
+    json(dir, &[with.as_slice(), &["input_model=d.txt", "output_model=e.txt"]].concat());
+    json(dir, &[with.as_slice(), &["linear_tree=true", "output_model=e.txt"]].concat());
+    json(dir, &["task=refit", "data=a.train", "input_model=d.txt", "output_model=e.txt"]);
     for name in ["a.train", "a.test", "a.train.weight"] {
         std::fs::remove_file(dir.join(name)).unwrap();
     }
@@ -145,7 +153,7 @@ fn saved_bins_train_the_same_model() {
     let of_bins = json(dir, &bins);
     assert!(model == std::fs::read(dir.join("b.txt")).unwrap());
     assert_eq!(of_text["metrics"], of_bins["metrics"]);
-    // The text's name finds them, too.
+    // The name of a text that is no more finds them, too.
     json(dir, &[with.as_slice(), &["output_model=c.txt"]].concat());
     assert!(model == std::fs::read(dir.join("c.txt")).unwrap());
 

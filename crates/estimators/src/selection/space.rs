@@ -34,6 +34,11 @@ pub enum Values {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Space(pub Vec<Dimension>);
 
+/// A parameter's value as it is written on a command line: JSON where it is JSON, else text.
+pub fn value_of(text: &str) -> Value {
+    serde_json::from_str::<serde_json::Value>(text).map_or(Value::from(text), Value::from_json)
+}
+
 impl Space {
     /// From words `name=low..high`, `name=low..high:log` or `name=a,b,c`. Both ends whole: whole numbers only.
     ///
@@ -63,13 +68,7 @@ impl Space {
                     Values::Range { low: a, high: b, log, whole: is_whole(low) && is_whole(high) }
                 }
                 None if text.is_empty() => return Err(fault(format!("`{word}`: {form}"))),
-                None => {
-                    // JSON where it is JSON, else text.
-                    let value = |t: &str| {
-                        serde_json::from_str::<serde_json::Value>(t).map_or(Value::from(t), Value::from_json)
-                    };
-                    Values::Choice(text.split(',').map(|t| value(t.trim())).collect())
-                }
+                None => Values::Choice(text.split(',').map(|t| value_of(t.trim())).collect()),
             };
             out.0.push(Dimension { name: name.into(), values });
         }

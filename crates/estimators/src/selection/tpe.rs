@@ -1,5 +1,5 @@
-//! Tree-structured Parzen estimators: of points drawn from a density of the good trials, the one that is most likelier
-//! there than among the others.
+//! Tree-structured Parzen estimators: of points drawn from a density of the good trials, the one that is
+//! likelier there than among the others by the largest factor.
 //!
 //! Source: Bergstra, Bardenet, Bengio, Kégl, Algorithms for Hyper-Parameter Optimization, 2011; widths of the kernels and
 //! share of good trials as Optuna takes them (a tenth, 25 at most; a kernel reaches to its farther neighbour).

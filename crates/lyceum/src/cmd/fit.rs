@@ -68,10 +68,10 @@ impl Fit {
         if !(0.0..1.0).contains(&self.test_fraction) {
             return Err(Error::invalid("expected 0 to below 1").at_key("--test-fraction"));
         }
-        let (x, y, rule) = self.of.read(entry, self.cv)?;
+        let (x, y, rule) = self.of.read(entry)?;
         let mut order: Vec<usize> = (0..x.rows()).collect();
         Random::new(self.of.seed, 0xf17).shuffle(&mut order);
-        let fraction = if rule.is_some() { 0.0 } else { self.test_fraction };
+        let fraction = if self.cv.is_some() { 0.0 } else { self.test_fraction };
         let held_out = (x.rows() as f64 * fraction) as usize;
         let (test, train) = order.split_at(held_out);
         let data = TrainingSet::new(x.take(train).into(), y.take(train))?;
@@ -82,8 +82,10 @@ impl Fit {
                 progress: ui.progress(),
                 ..FitContext::default()
             };
-            let crossed =
-                rule.as_ref().map(|r| r.run(&*estimator, (&x, &y), &fit, &*fit.progress)).transpose()?;
+            let crossed = self
+                .cv
+                .map(|folds| rule.run(folds, &*estimator, (&x, &y), &fit, &*fit.progress))
+                .transpose()?;
             let start = Instant::now();
             let model = estimator.fit(&data, &fit)?;
             let fit_s = start.elapsed().as_secs_f64();

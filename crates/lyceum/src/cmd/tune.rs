@@ -52,7 +52,7 @@ enum Method {
 struct Ended {
     point: Vec<f64>,
     params: serde_json::Value,
-    /// Metric to mean and standard error over the folds; empty for a trial that failed.
+    /// Metric to mean and standard error over the folds; without those that are no numbers, empty for a trial that failed.
     measures: BTreeMap<String, (f64, f64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -68,7 +68,7 @@ struct Report {
     best: serde_json::Value,
     /// The best ten.
     leaderboard: Vec<Line>,
-    /// Fits the best to all rows.
+    /// Judges the best on the same folds and fits it to all rows.
     command: String,
     journal: PathBuf,
 }
@@ -90,8 +90,7 @@ impl Tune {
         }
         // A name or value that cannot be is told before anything is fitted.
         entry.make(&with(&fixed, space.params(&vec![0.5; space.0.len()])))?;
-        let (x, y, rule) = self.of.read(entry, Some(self.cv))?;
-        let rule = rule.ok_or_else(|| Error::internal("no folds"))?;
+        let (x, y, rule) = self.of.read(entry)?;
         let metric = metric(self.metric.as_deref(), y.classes.len())?;
         let journal =
             self.journal.clone().unwrap_or_else(|| PathBuf::from(format!("tune-{}.jsonl", entry.name)));
@@ -99,7 +98,7 @@ impl Tune {
             let fit = FitContext { cx: cx.clone(), seed: self.of.seed, ..FitContext::default() };
             self.search(&space, &fixed, metric, &journal, &fit, ui, &|params| {
                 let estimator = entry.make(&params)?;
-                crossed(&rule, &*estimator, (&x, &y), &fit)
+                crossed(&rule, self.cv, &*estimator, (&x, &y), &fit)
             })
         })?;
         let report = self.report(entry.name, metric, ended, journal)?;
@@ -168,21 +167,23 @@ impl Tune {
         journal: PathBuf,
     ) -> Result<Report> {
         let (trials, failed) = (ended.len(), ended.iter().filter(|e| e.error.is_some()).count());
-        ended.retain(|e| e.error.is_none());
+        ended.retain(|e| e.measures.contains_key(metric));
         ended.sort_by(|a, b| loss(a, metric).total_cmp(&loss(b, metric)));
-        let best =
-            ended.first().ok_or_else(|| Error::invalid("expected at least one trial").at_key("--trials"))?;
-        let mut command =
-            format!("lyceum fit {estimator} --data {} --target {}", self.of.data.display(), self.of.target);
+        let best = ended.first().ok_or_else(|| match trials {
+            0 => Error::invalid("expected at least one trial").at_key("--trials"),
+            _ => Error::invalid(format!("none of the {trials} trials has a finite {metric}")),
+        })?;
         let chosen = best
             .params
             .as_object()
             .into_iter()
             .flatten()
             .map(|(k, v)| format!("{k}={}", v.as_str().map_or_else(|| v.to_string(), str::to_string)));
-        for word in self.of.params.iter().cloned().chain(chosen) {
-            command += &format!(" --param {word}");
-        }
+        let mut words = self.of.words(estimator);
+        words.extend(["--cv".into(), self.cv.to_string()]);
+        words.extend(chosen.flat_map(|word| ["--param".into(), word]));
+        let words: Vec<String> = words.iter().map(|w| quoted(w)).collect();
+        let command = format!("lyceum fit {}", words.join(" "));
         let line = |e: &Ended| {
             let (value, standard_error) = e.measures.get(metric).copied().unwrap_or((f64::NAN, f64::NAN));
             Line { value, standard_error, params: e.params.clone() }
@@ -202,14 +203,16 @@ impl Tune {
 
 fn crossed(
     rule: &Rule,
+    folds: usize,
     estimator: &dyn lyceum_core::Estimator,
     rows: (&lyceum_core::Table, &super::fit::Labels),
     fit: &FitContext,
 ) -> Result<BTreeMap<String, (f64, f64)>> {
     // The bar shows the trials, not what goes on within one.
-    let crossed = rule.run(estimator, rows, fit, &NoProgress)?;
+    let crossed = rule.run(folds, estimator, rows, fit, &NoProgress)?;
     let error = |name: &str| crossed.standard_error.get(name).copied().unwrap_or(f64::NAN);
-    Ok(crossed.mean.iter().map(|(name, mean)| ((*name).to_string(), (*mean, error(name)))).collect())
+    let told = crossed.mean.iter().map(|(name, mean)| ((*name).to_string(), (*mean, error(name))));
+    Ok(told.filter(|(_, (mean, error))| mean.is_finite() && error.is_finite()).collect())
 }
 
 fn with(fixed: &Params, chosen: Params) -> Params {
@@ -231,10 +234,19 @@ fn metric(asked: Option<&str>, classes: usize) -> Result<&'static str> {
     })
 }
 
-/// Less is better.
+/// Less is better; without a value, worst.
 fn loss(ended: &Ended, metric: &str) -> f64 {
-    let value = ended.measures.get(metric).map_or(f64::NAN, |m| m.0);
-    if matches!(metric, "r2" | "roc_auc" | "accuracy") { -value } else { value }
+    let rises = matches!(metric, "r2" | "roc_auc" | "accuracy");
+    ended.measures.get(metric).map_or(f64::INFINITY, |m| if rises { -m.0 } else { m.0 })
+}
+
+/// A word of a command line as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.into();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// The journal, begun or gone on with: a line of settings, then one a trial. A last line that was cut off is dropped.
@@ -249,12 +261,16 @@ fn open(path: &Path, settings: &serde_json::Value) -> Result<(std::fs::File, Vec
     let mut lines = whole.lines();
     let mut ended = Vec::new();
     let head = lines.next();
-    if let Some(head) = head {
-        let same = serde_json::from_str::<serde_json::Value>(head).is_ok_and(|h| h == *settings);
-        if !same {
-            let e = Error::invalid("holds the trials of another search").in_file(path);
-            return Err(e.hint("name another with --journal, or remove it"));
-        }
+    // A first line that was cut off is the beginning of ours, or the file is somebody else's.
+    let same = match head {
+        Some(head) => serde_json::from_str::<serde_json::Value>(head).is_ok_and(|h| h == *settings),
+        None => settings.to_string().starts_with(&text),
+    };
+    if !same {
+        let e = Error::invalid("holds the trials of another search, or something else").in_file(path);
+        return Err(e.hint("name another with --journal, or remove it"));
+    }
+    if head.is_some() {
         for (i, line) in lines.enumerate() {
             let fault = |e: serde_json::Error| Error::corrupt(e.to_string()).in_file(path).on_line(i + 2);
             ended.push(serde_json::from_str(line).map_err(fault)?);

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 /// What the folds are made by.
 pub(in crate::cmd) struct Rule {
-    pub(super) folds: usize,
     /// The column whose values stay together, one key a row.
     pub(super) groups: Option<Vec<u64>>,
     /// The column of time.
@@ -31,9 +30,10 @@ struct FoldReport {
 }
 
 impl Rule {
-    /// Fits and judges fold after fold.
+    /// Fits and judges fold after fold, `count` of them.
     pub(in crate::cmd) fn run(
         &self,
+        count: usize,
         estimator: &dyn Estimator,
         (x, y): (&Table, &Labels),
         fit: &FitContext,
@@ -50,7 +50,7 @@ impl Rule {
             (_, _, Some(codes)) => Keep::Classes(codes),
             _ => Keep::Nothing,
         };
-        let made = folds(x.rows(), self.folds, keep, fit.seed)?;
+        let made = folds(x.rows(), count, keep, fit.seed)?;
         progress.begin("folds", Some(made.len() as u64));
         let mut all = Vec::with_capacity(made.len());
         for (i, fold) in made.iter().enumerate() {

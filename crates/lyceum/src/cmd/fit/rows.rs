@@ -4,6 +4,7 @@ use super::cross::{Rule, keys, times};
 use clap::Args;
 use lyceum_core::{Column, Error, Params, Result, Table, Target, Value};
 use lyceum_estimators::registry::{Entry, Task};
+use lyceum_estimators::selection::value_of;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,15 +34,11 @@ pub(in crate::cmd) struct Rows {
 }
 
 impl Rows {
-    /// Columns to learn from, the target, and what folds are made by when there are to be any.
-    pub(in crate::cmd) fn read(
-        &self,
-        entry: &Entry,
-        cv: Option<usize>,
-    ) -> Result<(Table, Labels, Option<Rule>)> {
+    /// Columns to learn from, the target, and what folds are made by.
+    pub(in crate::cmd) fn read(&self, entry: &Entry) -> Result<(Table, Labels, Rule)> {
         let raw = lyceum_data::read(&self.data)?;
         let table = lyceum_data::infer_table(&raw)?;
-        self.features(&table, entry, cv).map_err(|e| e.in_file(&self.data))
+        self.features(&table, entry).map_err(|e| e.in_file(&self.data))
     }
 
     /// Fails where something of folds is said and there are none.
@@ -55,27 +52,34 @@ impl Rows {
         }
     }
 
+    /// The same as words of a command line, all but how many folds.
+    pub(in crate::cmd) fn words(&self, estimator: &str) -> Vec<String> {
+        let mut out = vec![estimator.to_string()];
+        let data = self.data.display().to_string();
+        let seed = self.seed.to_string();
+        let named =
+            [("--data", Some(&data)), ("--target", Some(&self.target)), ("--group", self.group.as_ref())];
+        let named = named.into_iter().chain([("--time", self.time.as_ref()), ("--seed", Some(&seed))]);
+        for (name, value) in named {
+            out.extend(value.into_iter().flat_map(|v| [name.to_string(), v.clone()]));
+        }
+        out.extend(self.params.iter().flat_map(|word| ["--param".to_string(), word.clone()]));
+        out
+    }
+
     /// The parameters that are given.
     pub(in crate::cmd) fn params(&self) -> Result<Params> {
         let one = |word: &String| {
             let message = || format!("`{word}` is not KEY=VALUE");
             let (key, text) =
                 word.split_once('=').ok_or_else(|| Error::invalid(message()).at_key("--param"))?;
-            // JSON where it is JSON, else text.
-            let value =
-                serde_json::from_str::<serde_json::Value>(text).map_or(Value::from(text), Value::from_json);
-            Ok((key.into(), value))
+            Ok((key.into(), value_of(text)))
         };
         self.params.iter().map(one).collect()
     }
 
     /// Columns to learn from, text as categories, the target as the estimator takes it, and what folds are made by.
-    fn features(
-        &self,
-        table: &Table,
-        entry: &Entry,
-        cv: Option<usize>,
-    ) -> Result<(Table, Labels, Option<Rule>)> {
+    fn features(&self, table: &Table, entry: &Entry) -> Result<(Table, Labels, Rule)> {
         let target = table.column(&self.target)?;
         let there: Vec<usize> = (0..table.rows()).filter(|r| target.value(*r) != Value::Null).collect();
         if there.is_empty() {
@@ -91,13 +95,9 @@ impl Rows {
             x.push(name, column)?;
         }
         let labels = labels(target, &there, entry).map_err(|e| e.at_key(&self.target))?;
-        let rule = match cv {
-            None => None,
-            Some(folds) => Some(Rule {
-                folds,
-                groups: self.group.as_ref().map(|c| keys(table, c, &there)).transpose()?,
-                times: self.time.as_ref().map(|c| times(table, c, &there)).transpose()?,
-            }),
+        let rule = Rule {
+            groups: self.group.as_ref().map(|c| keys(table, c, &there)).transpose()?,
+            times: self.time.as_ref().map(|c| times(table, c, &there)).transpose()?,
         };
         Ok((x.take(&there), labels, rule))
     }

@@ -7,7 +7,6 @@ use lyceum_core::{Error, Result};
 use lyceum_estimators::Features;
 use lyceum_estimators::boosting::{Examples, Saved};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 pub(super) enum Set {
     Rows(Box<Loaded>),
@@ -15,13 +14,13 @@ pub(super) enum Set {
 }
 
 impl Set {
-    /// Reads a file, or its saved bins (`FILE.bin`) when they are there and not older. `width` is that of the training
-    /// file where this is another set.
+    /// Reads a file, or its saved bins (`FILE.bin`) where the file itself is no more: while it is there, it may have
+    /// changed, as may which of its columns are what. `width` is that of the training file where this is another set.
     pub(super) fn read(path: &Path, settings: &Settings, width: Option<usize>, ui: &Ui) -> Result<Self> {
         let bins = bins_name(path);
         let set = if Saved::is_one(path)? {
             Self::Bins(Box::new(Saved::read(path)?))
-        } else if is_fresh(&bins, path) && Saved::is_one(&bins)? {
+        } else if !path.exists() && Saved::is_one(&bins)? {
             ui.note(&format!("reading the saved bins in {}", bins.display()));
             Self::Bins(Box::new(Saved::read(&bins)?))
         } else {
@@ -70,10 +69,4 @@ pub(super) fn bins_name(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_os_string();
     name.push(".bin");
     name.into()
-}
-
-/// Whether the bins are not older than the rows, or the rows are no more.
-fn is_fresh(bins: &Path, rows: &Path) -> bool {
-    let time = |p: &Path| std::fs::metadata(p).and_then(|m| m.modified()).ok();
-    time(bins).is_some_and(|b| b >= time(rows).unwrap_or(SystemTime::UNIX_EPOCH))
 }

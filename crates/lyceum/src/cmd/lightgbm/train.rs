@@ -45,7 +45,7 @@ pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> 
             |name: &str| settings.learner.iter().any(|(k, _)| BoostingParams::main_name(k) == Some(name));
         saved.check(&params, given).map_err(|e| e.in_file(&path))?;
     }
-    if settings.flag("save_binary")? {
+    if settings.flag("save_binary")? && matches!(data, Set::Rows(_)) {
         save((&path, &data), &valid, &params, fit)?;
     }
     let from = settings.get("input_model").map(Booster::read).transpose()?;
