@@ -5,11 +5,15 @@
 //! Names and behaviour: scikit-learn's `model_selection` (`KFold`, `StratifiedKFold`, `GroupKFold`, `TimeSeriesSplit`).
 #![allow(clippy::indexing_slicing, reason = "rows and folds stay below the lengths made here")]
 
+mod halving;
+mod search;
 mod space;
 mod tpe;
 
+pub use halving::Halving;
 use lyceum_core::{Error, Result};
 use lyceum_data::Random;
+pub use search::{Ended, Method, Scored, Search, is_journal_of};
 pub use space::{Dimension, Space, Values, value_of};
 pub use tpe::{Trial, draw, suggest};
 

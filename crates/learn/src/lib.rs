@@ -19,6 +19,6 @@ pub mod scores;
 
 pub use predictor::{Predictor, load};
 pub use run::{
-    ConfigSource, DataFiles, EvaluateOptions, Evaluated, Keep, Part, TrainOptions, Trained, evaluate,
-    experiment, init_config, predict, train, visualize,
+    Attempt, ConfigSource, DataFiles, EvaluateOptions, Evaluated, Keep, Part, Searched, TrainOptions,
+    Trained, evaluate, experiment, hyperopt, init_config, predict, train, visualize,
 };

@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Gc(crate::cmd::status::Gc),
     Generate(crate::cmd::generate::Generate),
     Graph(crate::cmd::graph::Graph),
+    Hyperopt(crate::cmd::hyperopt::Hyperopt),
     #[command(name = "init_config", alias = "init-config")]
     InitConfig(crate::cmd::init_config::InitConfig),
     Keys(crate::cmd::keys::Keys),
@@ -57,10 +58,10 @@ pub(crate) enum Command {
     Show(crate::cmd::show::Show),
     Status(crate::cmd::status::Status),
     Tokenize(crate::cmd::tokenize::Tokenize),
-    Tune(crate::cmd::tune::Tune),
     Trace(crate::cmd::traces::Trace),
     Traces(crate::cmd::traces::Traces),
     Train(crate::cmd::train::Train),
+    Tune(crate::cmd::tune::Tune),
     Up(crate::cmd::up::Up),
     Visualize(crate::cmd::visualize::Visualize),
 }

@@ -3,7 +3,8 @@
 
 use std::ffi::OsString;
 
-const VERBS: &[&str] = &["train", "predict", "evaluate", "experiment", "visualize", "init_config", "serve"];
+const VERBS: &[&str] =
+    &["train", "predict", "evaluate", "experiment", "hyperopt", "visualize", "init_config", "serve"];
 
 const LONG: &[(&str, &str)] = &[
     ("-cs", "--config_str"),

@@ -98,6 +98,12 @@ pub(super) fn critical(p: f64, tail: impl Fn(f64) -> f64) -> f64 {
     0.5 * (low + high)
 }
 
+/// The standard normal quantile of `p`, above 0 and below 1.
+pub(crate) fn normal_quantile(p: f64) -> f64 {
+    let size = critical(2.0 * p.min(1.0 - p), normal_two_sided);
+    if p < 0.5 { -size } else { size }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,6 +34,7 @@ pub use summary::{Coefficient, Summary};
 
 pub(crate) use centred::weights;
 pub(crate) use design::Design;
+pub(crate) use distributions::normal_quantile;
 pub(crate) use elastic_net::params;
 pub(crate) use logistic::classes;
 pub(crate) use model::Link;

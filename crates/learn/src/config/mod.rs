@@ -3,6 +3,7 @@
 
 mod ecd;
 mod features;
+mod hyperopt;
 mod issue;
 mod keys;
 mod llm;
@@ -16,6 +17,7 @@ pub use features::{
     BinaryOutput, CategoryEncoder, CategoryOutput, DenseEncoder, Input, InputKind, NumberOutput, Output,
     OutputKind, TextEncoder,
 };
+pub use hyperopt::{Hyperopt, HyperoptSplit};
 pub use issue::{Issue, Issues};
 pub use llm::{
     Adapter, Answer, Generation, LlmConfig, LlmFeature, LlmTrainer, LlmTrainerKind, PromptConfig,
@@ -75,7 +77,9 @@ pub struct Config {
     pub sample_ratio: f64,
     /// The data file, where the configuration names one (`data`).
     pub data: Option<String>,
-    /// The whole configuration, upgraded, with its defaults.
+    /// The search that it describes (`hyperopt`); training leaves it out.
+    pub hyperopt: Option<Box<Hyperopt>>,
+    /// The whole configuration, upgraded, with its defaults, without the search.
     pub rendered: Json,
     /// What a person should know.
     pub warnings: Vec<String>,
@@ -110,8 +114,11 @@ impl Config {
     /// Reads a parsed configuration; the errors are everything that is wrong with it.
     pub fn from_node(root: &Node) -> std::result::Result<Self, Vec<Issue>> {
         let issues = Issues::default();
-        let root = upgrade::upgrade(root, &issues);
-        let read = read_root(&root, &issues);
+        let upgraded = upgrade::upgrade(root, &issues);
+        let mut read = read_root(&upgraded, &issues);
+        if let (Some(config), Some(node)) = (&mut read, upgraded.get("hyperopt")) {
+            config.hyperopt = hyperopt::read(root, node, &issues, config.model.name()).map(Box::new);
+        }
         let (found, warnings) = issues.into_parts();
         match read {
             Some(config) if found.is_empty() => Ok(Self { warnings, ..config }),
@@ -145,10 +152,9 @@ fn read_root(root: &Node, issues: &Issues) -> Option<Config> {
     let model_type = top.choice("model_type", "ecd", &["ecd", "gbm", "linear", "llm"], "");
     let data = top.text("data");
     let (split, sample_ratio) = top.section("preprocessing", split::read);
-    for key in ["hyperopt", "preset"] {
-        if let Some(node) = top.take(key) {
-            issues.unsupported(node, key, "is not supported yet");
-        }
+    top.peek("hyperopt");
+    if let Some(node) = top.take("preset") {
+        issues.unsupported(node, "preset", "is not supported yet");
     }
     if model_type == "llm" {
         let llm = llm::read(&mut top);
@@ -156,7 +162,18 @@ fn read_root(root: &Node, issues: &Issues) -> Option<Config> {
         let rendered = Json::Object(top.rendered());
         let model = ModelConfig::Llm(Box::new(llm?));
         let (inputs, outputs, warnings) = (Vec::new(), Vec::new(), Vec::new());
-        return Some(Config { model, inputs, outputs, split, sample_ratio, data, rendered, warnings });
+        let hyperopt = None;
+        return Some(Config {
+            model,
+            inputs,
+            outputs,
+            split,
+            sample_ratio,
+            data,
+            hyperopt,
+            rendered,
+            warnings,
+        });
     }
     let (inputs, outputs) = features::read(&mut top, model_type == "ecd");
     let model = match model_type {
@@ -176,7 +193,8 @@ fn read_root(root: &Node, issues: &Issues) -> Option<Config> {
     top.finish(&["top.ecd"], HARMLESS);
     cross_checks(&top, &inputs, &outputs, root);
     let rendered = Json::Object(top.rendered());
-    Some(Config { model, inputs, outputs, split, sample_ratio, data, rendered, warnings: Vec::new() })
+    let (hyperopt, warnings) = (None, Vec::new());
+    Some(Config { model, inputs, outputs, split, sample_ratio, data, hyperopt, rendered, warnings })
 }
 
 /// Names are unique over inputs and outputs together.

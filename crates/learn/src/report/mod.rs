@@ -3,5 +3,7 @@
 mod axes;
 mod charts;
 mod page;
+mod search;
 
 pub(crate) use page::page;
+pub(crate) use search::page as search_page;

@@ -6,7 +6,7 @@ use crate::metrics::rises;
 use crate::run::summary::{OutputSummary, Summary};
 use std::fmt::Write;
 
-const STYLE: &str = "
+pub(super) const STYLE: &str = "
 :root{color-scheme:light dark;--bg:#fff;--fg:#1d2433;--soft:#667085;--line:#e3e7ee;--card:#f8f9fb;--model:#2457d6;--base:#d97706}
 @media(prefers-color-scheme:dark){:root{--bg:#12151c;--fg:#e6e9f0;--soft:#98a2b3;--line:#2a3040;--card:#191e29;--model:#7aa2ff;--base:#f5b14c}}
 body{background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif;max-width:980px;margin:0 auto;padding:24px}
@@ -43,7 +43,7 @@ pub(crate) fn page(summary: &Summary) -> String {
     out
 }
 
-fn card(out: &mut String, title: &str, picture: Option<String>) {
+pub(super) fn card(out: &mut String, title: &str, picture: Option<String>) {
     if let Some(svg) = picture {
         let _ = write!(out, "<div class=\"card\"><h3>{}</h3>{svg}</div>", escape(title));
     }

@@ -3,6 +3,7 @@
 mod data;
 mod evaluate;
 mod files;
+mod hyperopt;
 mod init;
 mod language;
 pub(crate) mod summary;
@@ -11,5 +12,6 @@ mod train;
 pub use data::{DataFiles, Part};
 pub use evaluate::{EvaluateOptions, Evaluated, evaluate, predict};
 pub use files::{Keep, visualize};
+pub use hyperopt::{Attempt, Searched, hyperopt};
 pub use init::init_config;
 pub use train::{ConfigSource, TrainOptions, Trained, experiment, train};

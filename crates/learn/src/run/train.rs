@@ -67,6 +67,16 @@ impl TrainOptions<'_> {
     }
 }
 
+impl TrainOptions<'_> {
+    /// The given data, or those that the configuration names.
+    pub(super) fn files(&self, config: &Config) -> DataFiles {
+        match (&self.data, &config.data) {
+            (given, Some(own)) if *given == DataFiles::default() => DataFiles::one(beside(&self.config, own)),
+            (given, _) => given.clone(),
+        }
+    }
+}
+
 /// What came out of a training.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trained {
@@ -108,12 +118,13 @@ pub fn experiment(options: &TrainOptions<'_>, cx: &FitContext) -> Result<Trained
 fn run(options: &TrainOptions<'_>, cx: &FitContext, with_predictions: bool) -> Result<Trained> {
     let start = Instant::now();
     let config = options.config.read()?;
-    let data = match (&options.data, &config.data) {
-        (given, Some(own)) if *given == DataFiles::default() => DataFiles::one(beside(&options.config, own)),
-        (given, _) => given.clone(),
-    };
+    let data = options.files(&config);
     if let ModelConfig::Llm(llm) = &config.model {
         return super::language::train(options, &config, llm, &data, cx, with_predictions);
+    }
+    let mut config = config;
+    if config.hyperopt.is_some() {
+        config.warnings.push("`hyperopt` is left out: `lyceum hyperopt` reads it".into());
     }
     let loaded = data.load(&config, cx.seed)?;
     let folder = results_folder(&options.output_directory, &options.experiment_name, &options.model_name)?;
@@ -133,7 +144,7 @@ fn beside(config: &ConfigSource, path: &str) -> PathBuf {
     }
 }
 
-fn fit(
+pub(super) fn fit(
     options: &TrainOptions<'_>,
     config: &Config,
     loaded: Loaded,
@@ -236,7 +247,12 @@ fn baseline(
     }
 }
 
-fn about(config: &Config, material: &Material, files: &[(PathBuf, String)], cx: &FitContext) -> About {
+pub(super) fn about(
+    config: &Config,
+    material: &Material,
+    files: &[(PathBuf, String)],
+    cx: &FitContext,
+) -> About {
     let s = &material.splits;
     let name = |p: &Path| p.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     About {

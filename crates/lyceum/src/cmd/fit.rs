@@ -6,7 +6,6 @@ mod rows;
 
 use crate::ui::Ui;
 use clap::Args;
-pub(super) use cross::Rule;
 use lyceum_core::{Error, FitContext, Model, Prediction, Result, Table, Target, TrainingSet, Value};
 use lyceum_data::Random;
 use lyceum_estimators::metrics as m;
@@ -84,7 +83,7 @@ impl Fit {
             };
             let crossed = self
                 .cv
-                .map(|folds| rule.run(folds, &*estimator, (&x, &y), &fit, &*fit.progress))
+                .map(|folds| rule.run(folds, 1.0, &*estimator, (&x, &y), &fit, &*fit.progress))
                 .transpose()?;
             let start = Instant::now();
             let model = estimator.fit(&data, &fit)?;

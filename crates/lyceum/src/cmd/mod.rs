@@ -13,6 +13,7 @@ pub(crate) mod fit;
 pub(crate) mod generate;
 pub(crate) mod graph;
 mod home;
+pub(crate) mod hyperopt;
 pub(crate) mod init_config;
 pub(crate) mod keys;
 pub(crate) mod lightgbm;
@@ -60,6 +61,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
         Command::Gc(c) => c.run(ui)?,
         Command::Generate(c) => c.run(ui)?,
         Command::Graph(c) => c.run(ui)?,
+        Command::Hyperopt(c) => c.run(ui)?,
         Command::InitConfig(c) => c.run(ui)?,
         Command::Keys(c) => c.run(ui)?,
         Command::LightGbm(c) => c.run(ui)?,

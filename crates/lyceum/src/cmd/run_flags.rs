@@ -5,6 +5,7 @@ use crate::ui::Ui;
 use clap::Args;
 use lyceum_core::{Context, Error, FitContext, Result};
 use lyceum_learn::{ConfigSource, DataFiles, Keep, TrainOptions, Trained};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -38,9 +39,9 @@ pub(crate) struct RunFlags {
         default_value = "results"
     )]
     output_directory: PathBuf,
-    /// First part of the run's folder name
-    #[arg(long = "experiment_name", value_name = "NAME", default_value = "experiment")]
-    experiment_name: String,
+    /// First part of the run's folder name; the verb's own name when left out (`experiment` for train)
+    #[arg(long = "experiment_name", value_name = "NAME")]
+    experiment_name: Option<String>,
     /// Second part of the run's folder name
     #[arg(long = "model_name", value_name = "NAME", default_value = "run")]
     model_name: String,
@@ -118,6 +119,18 @@ impl RunFlags {
         ui: &Ui,
         verb: fn(&TrainOptions<'_>, &FitContext) -> Result<Trained>,
     ) -> Result<()> {
+        self.done(ui, "experiment", verb, |trained| &trained.warnings, show)
+    }
+
+    /// Does what a verb does, notes its warnings and shows the rest.
+    pub(crate) fn done<T: Serialize>(
+        self,
+        ui: &Ui,
+        experiment_name: &str,
+        verb: fn(&TrainOptions<'_>, &FitContext) -> Result<T>,
+        warnings: fn(&T) -> &[String],
+        show: fn(&T) -> String,
+    ) -> Result<()> {
         let config = match (self.config, self.config_str) {
             (Some(file), None) => ConfigSource::File(file),
             (None, Some(text)) => ConfigSource::Text(text),
@@ -129,7 +142,7 @@ impl RunFlags {
         let models = Models { threads: self.threads };
         let options = TrainOptions {
             output_directory: self.output_directory,
-            experiment_name: self.experiment_name,
+            experiment_name: self.experiment_name.unwrap_or_else(|| experiment_name.into()),
             model_name: self.model_name,
             keep: Keep {
                 description: !self.skip.description,
@@ -142,7 +155,7 @@ impl RunFlags {
         };
         let (seed, threads) = (self.random_seed, self.threads);
         let trained = ui.cancellable(|cx| verb(&options, &fit_context(cx.clone(), ui, seed, threads)))?;
-        for warning in &trained.warnings {
+        for warning in warnings(&trained) {
             ui.note(&format!("warning: {warning}"));
         }
         ui.result(&trained, show)
@@ -155,7 +168,7 @@ pub(crate) fn fit_context(cx: Context, ui: &Ui, seed: u64, threads: Option<usize
     FitContext { cx, seed, threads: threads.unwrap_or(default.threads).max(1), progress: ui.progress() }
 }
 
-fn show(t: &Trained) -> String {
+pub(crate) fn show(t: &Trained) -> String {
     let rows = format!("{} {} rows", t.measured_rows, t.measured_on);
     let mut out = metric_lines(&t.metrics, &t.baseline, &rows);
     let _ = writeln!(out, "model   {}", t.model_path.display());

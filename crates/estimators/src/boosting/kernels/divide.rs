@@ -76,6 +76,11 @@ pub(in crate::boosting) fn divide<B: Bin>(
         // SAFETY: the level says that the processor can; rows ascend and the last one was checked, as the set was.
         return unsafe { wide(rows, column, bins, left, right) };
     }
+    #[cfg(target_arch = "x86_64")]
+    if level() >= Level::Avx2 && B::SIZE == 1 {
+        // SAFETY: the level says that the processor can; rows ascend and the last one was checked, as the set was.
+        return unsafe { eight(rows, column, bins, left, right) };
+    }
     plain(rows, column, bins, left, right)
 }
 
@@ -138,6 +143,68 @@ unsafe fn wide<B: Bin>(
     }
 }
 
+/// For each mask of eight lanes, the lanes whose bit is set, in order, then zeros.
+const PACKED: [[u8; 8]; 256] = {
+    let mut all = [[0u8; 8]; 256];
+    let mut mask = 0;
+    while mask < 256 {
+        let (mut lane, mut at) = (0, 0);
+        while lane < 8 {
+            if mask >> lane & 1 == 1 {
+                all[mask][at] = lane as u8;
+                at += 1;
+            }
+            lane += 1;
+        }
+        mask += 1;
+    }
+    all
+};
+
+/// Of a column of bytes: eight rows at a time, loaded one by one (faster than gathers where those are not wide).
+///
+/// # Safety
+/// AVX2, and every row below the column's length; `left` and `right` hold `rows` and 16 more.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,popcnt")]
+unsafe fn eight<B: Bin>(
+    rows: &[u32],
+    column: &[B],
+    bins: &LeftBins,
+    left: &mut [u32],
+    right: &mut [u32],
+) -> usize {
+    use std::arch::x86_64::*;
+    let (mut l, mut r) = (0usize, 0usize);
+    // SAFETY: loads of rows and of bins stay within the slices; a store of 8 lanes ends at most 8 past the rows; the set
+    // has 8 words.
+    unsafe {
+        let words = _mm256_loadu_si256(bins.words.as_ptr().cast());
+        let pack = |v: __m256i, mask: usize| {
+            let lanes = _mm_loadl_epi64(PACKED[mask & 0xff].as_ptr().cast());
+            _mm256_permutevar8x32_epi32(v, _mm256_cvtepu8_epi32(lanes))
+        };
+        let whole = rows.len() / 8 * 8;
+        let mut i = 0;
+        while i < whole {
+            let bin = |k: usize| column.get_unchecked(*rows.get_unchecked(i + k) as usize).number() as i32;
+            let bin = _mm256_setr_epi32(bin(0), bin(1), bin(2), bin(3), bin(4), bin(5), bin(6), bin(7));
+            let word = _mm256_permutevar8x32_epi32(words, _mm256_srli_epi32::<5>(bin));
+            // The bin's bit as the sign.
+            let bit = _mm256_andnot_si256(bin, _mm256_set1_epi32(31));
+            let mask = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_sllv_epi32(word, bit))) as usize;
+            let v = _mm256_loadu_si256(rows.as_ptr().add(i).cast());
+            _mm256_storeu_si256(left.as_mut_ptr().add(l).cast(), pack(v, mask));
+            _mm256_storeu_si256(right.as_mut_ptr().add(r).cast(), pack(v, !mask));
+            let n = mask.count_ones() as usize;
+            l += n;
+            r += 8 - n;
+            i += 8;
+        }
+        l + plain(&rows[whole..], column, bins, &mut left[l..], &mut right[r..])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +223,13 @@ mod tests {
             let l = divide(&rows, &column, &set, &mut a, &mut b);
             assert_eq!(l, plain(&rows, &column, &set, &mut c, &mut d));
             assert_eq!((&a[..l], &b[..rows.len() - l]), (&c[..l], &d[..rows.len() - l]));
+            #[cfg(target_arch = "x86_64")]
+            if level() >= Level::Avx2 && B::SIZE == 1 {
+                let (mut e, mut f) = (room(), room());
+                // SAFETY: the level says that the processor can; the slices are as long as `divide` asks.
+                assert_eq!(l, unsafe { eight(&rows, &column, &set, &mut e, &mut f) });
+                assert_eq!((&a[..l], &b[..rows.len() - l]), (&e[..l], &f[..rows.len() - l]));
+            }
             assert!(a[..l].iter().all(|r| set.has(column[*r as usize].number())));
         }
     }

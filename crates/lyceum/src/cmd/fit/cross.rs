@@ -2,6 +2,7 @@
 
 use super::{Labels, Measures, measures};
 use lyceum_core::{Error, Estimator, FitContext, Progress, Result, Table, Target, TrainingSet, Value};
+use lyceum_data::Random;
 use lyceum_estimators::selection::{Keep, folds, mean_and_error};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -30,10 +31,11 @@ struct FoldReport {
 }
 
 impl Rule {
-    /// Fits and judges fold after fold, `count` of them.
+    /// Fits and judges fold after fold, `count` of them, learning from a share of each fold's rows.
     pub(in crate::cmd) fn run(
         &self,
         count: usize,
+        share: f64,
         estimator: &dyn Estimator,
         (x, y): (&Table, &Labels),
         fit: &FitContext,
@@ -56,13 +58,14 @@ impl Rule {
         for (i, fold) in made.iter().enumerate() {
             fit.cx.check()?;
             let start = std::time::Instant::now();
-            let data = TrainingSet::new(x.take(&fold.train).into(), y.take(&fold.train))?;
+            let train = part(&fold.train, share, codes.as_deref(), fit.seed);
+            let data = TrainingSet::new(x.take(&train).into(), y.take(&train))?;
             // The bar shows the folds, not what goes on within one.
             let quiet = FitContext { progress: FitContext::default().progress, ..fit.clone() };
             let model = estimator.fit(&data, &quiet).map_err(|e| e.at_key(format!("fold {}", i + 1)))?;
             let fit_s = start.elapsed().as_secs_f64();
             let measures = measures(&*model, &x.take(&fold.test), &y.take(&fold.test))?;
-            all.push(FoldReport { rows: fold.train.len(), held_out: fold.test.len(), measures, fit_s });
+            all.push(FoldReport { rows: train.len(), held_out: fold.test.len(), measures, fit_s });
             progress.at(i as u64 + 1);
         }
         progress.end();
@@ -75,6 +78,27 @@ impl Rule {
         }
         Ok(Crossed { folds: all, mean, standard_error })
     }
+}
+
+/// A share of the rows, ascending, drawn by seed; of each class its share, at least one row.
+fn part(rows: &[usize], share: f64, codes: Option<&[u32]>, seed: u64) -> Vec<usize> {
+    if share >= 1.0 {
+        return rows.to_vec();
+    }
+    let mut of_class = BTreeMap::<u32, Vec<usize>>::new();
+    for row in rows {
+        let class = codes.and_then(|c| c.get(*row)).copied().unwrap_or(0);
+        of_class.entry(class).or_default().push(*row);
+    }
+    let mut random = Random::new(seed, 0x5ba7e);
+    let mut kept = Vec::new();
+    for mut own in of_class.into_values() {
+        random.shuffle(&mut own);
+        let n = ((own.len() as f64 * share).round() as usize).clamp(1, own.len());
+        kept.extend_from_slice(own.get(..n).unwrap_or_default());
+    }
+    kept.sort_unstable();
+    kept
 }
 
 /// A column's values as keys: equal where the cells are.
