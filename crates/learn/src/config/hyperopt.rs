@@ -1,4 +1,5 @@
 //! The `hyperopt` section: which keys of the configuration are chosen, how, and by which metric.
+#![allow(clippy::indexing_slicing, reason = "an entry is found or made before it is taken")]
 
 use super::Config;
 use super::issue::Issues;

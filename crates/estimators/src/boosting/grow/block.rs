@@ -1,6 +1,7 @@
-//! Features as a grower reads them: a block holds several narrow ones, a row's bins together, or a wide one.
+//! Features as a grower reads them: a block holds several bytes of a row together, or a wide feature.
 #![allow(clippy::indexing_slicing, reason = "rows and features stay below the lengths made here")]
 
+use super::bundle::{Member, Slot, slots};
 use crate::boosting::data::{Column, Dataset};
 use crate::boosting::kernels::{BLOCK, ROW, Rows, STRIDE, accumulate, accumulate_one};
 use lyceum_tensor::Pool;
@@ -9,51 +10,91 @@ use std::sync::{Mutex, PoisonError};
 
 /// Some features of all rows.
 pub(super) struct Block {
-    /// The features, by their number in the layout.
-    pub(super) features: Range<usize>,
-    /// Bins of each.
-    bins: Vec<usize>,
-    /// Of narrow features: a row's bins, one a feature from the first on. Empty for a wide one, which is read from its
-    /// column.
+    /// Its features and the byte of each, by their number in the layout, ascending.
+    members: Vec<(Member, usize)>,
+    /// Used cells of each byte.
+    used: Vec<usize>,
+    /// Bytes that features share.
+    shared: Vec<bool>,
+    /// A row's bytes. Empty for a wide feature, which is read from its column.
     rows: Vec<[u8; ROW]>,
 }
 
 impl Block {
     /// Cells of its histograms.
     pub(super) fn cells(&self) -> usize {
-        match self.bins.as_slice() {
+        match self.used.as_slice() {
             [alone] if self.rows.is_empty() => *alone,
-            bins => bins.len() * STRIDE,
+            bytes => bytes.len() * STRIDE,
         }
     }
 
-    /// The used cells of feature number `place` of the block.
-    pub(super) fn own(&self, place: usize) -> Range<usize> {
-        place * STRIDE..place * STRIDE + self.bins[place]
+    /// The used cells of each byte.
+    pub(super) fn used(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        self.used.iter().enumerate().map(|(byte, used)| byte * STRIDE..byte * STRIDE + used)
     }
 
-    /// Its features and their cells.
-    pub(super) fn each(&self) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
-        self.features.clone().enumerate().map(|(place, feature)| (feature, self.own(place)))
+    /// Its features, ascending.
+    pub(super) fn features(&self) -> impl Iterator<Item = usize> + '_ {
+        self.members.iter().map(|(m, _)| m.feature)
+    }
+
+    /// The place of a feature among its features.
+    pub(super) fn place(&self, feature: usize) -> Option<usize> {
+        self.members.binary_search_by_key(&feature, |(m, _)| m.feature).ok()
+    }
+
+    /// The sums of all rows by byte, where features share some.
+    pub(super) fn totals(&self, cells: &[i64]) -> Vec<i64> {
+        if !self.shared.contains(&true) {
+            return Vec::new();
+        }
+        let sum = |own: Range<usize>| cells[own].iter().fold(0i64, |s, c| s.wrapping_add(*c));
+        self.used().zip(&self.shared).map(|(own, shared)| if *shared { sum(own) } else { 0 }).collect()
+    }
+
+    /// The cells of the feature at a place, one a bin; `totals` are those of the same cells.
+    pub(super) fn own<'c>(
+        &self,
+        place: usize,
+        cells: &'c [i64],
+        totals: &[i64],
+        buffer: &'c mut Vec<i64>,
+    ) -> &'c [i64] {
+        let (member, byte) = &self.members[place];
+        let Some(shared) = member.shared else {
+            return &cells[byte * STRIDE..byte * STRIDE + member.bins];
+        };
+        let from = byte * STRIDE + shared.from;
+        let others = &cells[from..from + member.bins - 1];
+        // What is in no other bin is in the usual one.
+        let rest = others.iter().fold(totals[*byte], |s, c| s.wrapping_sub(*c));
+        buffer.clear();
+        buffer.extend_from_slice(&others[..shared.usual]);
+        buffer.push(rest);
+        buffer.extend_from_slice(&others[shared.usual..]);
+        buffer
     }
 
     /// Adds the packed gradients of some rows to its cells.
     pub(super) fn accumulate(&self, data: &Dataset, rows: Rows<'_>, packed: &[i64], cells: &mut [i64]) {
-        match data.columns.get(self.features.start) {
+        let wide = self.members.first().and_then(|(m, _)| data.columns.get(m.feature));
+        match wide {
             Some(Column::Words(column)) => accumulate_one(column, rows, packed, cells),
-            _ => accumulate(&self.rows, rows, packed, self.bins.len(), cells),
+            _ => accumulate(&self.rows, rows, packed, self.used.len(), cells),
         }
     }
 }
 
-/// What a wide feature costs beside a narrow one in a block of them.
+/// What a wide feature costs beside a byte in a block of them.
 const WIDE: usize = 3;
 
 /// The blocks, and for each thread its own ones: about equal work, each in as few blocks as hold it.
-pub(super) fn blocks(data: &Dataset, pool: &Pool) -> (Vec<Block>, Vec<Range<usize>>) {
-    let is_wide: Vec<bool> = data.columns.iter().map(|c| matches!(c, Column::Words(_))).collect();
+pub(super) fn blocks(data: &Dataset, bundle: bool, pool: &Pool) -> (Vec<Block>, Vec<Range<usize>>) {
+    let slots = slots(data, bundle, pool);
+    let is_wide: Vec<bool> = slots.iter().map(|s| s.iter().any(|m| m.bins > STRIDE)).collect();
     let work: usize = is_wide.iter().map(|wide| if *wide { WIDE } else { 1 }).sum();
-    // With less than two features for each thread, more threads would only wait for each other.
+    // With less than two bytes for each thread, more threads would only wait for each other.
     let threads = if is_wide.len() < 2 * pool.threads() { 1 } else { pool.threads() };
     let (mut parts, mut lanes) = (Vec::new(), Vec::new());
     let (mut from, mut done) = (0, 0);
@@ -74,7 +115,7 @@ pub(super) fn blocks(data: &Dataset, pool: &Pool) -> (Vec<Block>, Vec<Range<usiz
     let out: Vec<Mutex<Option<Block>>> = parts.iter().map(|_| Mutex::new(None)).collect();
     pool.run_near(lanes.len(), |lane| {
         for i in lanes[lane].clone() {
-            let block = pack(data, parts[i].clone());
+            let block = pack(data, &slots[parts[i].clone()]);
             *out[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(block);
         }
     });
@@ -82,13 +123,38 @@ pub(super) fn blocks(data: &Dataset, pool: &Pool) -> (Vec<Block>, Vec<Range<usiz
     (blocks.collect(), lanes)
 }
 
-fn pack(data: &Dataset, features: Range<usize>) -> Block {
-    let bins = data.layout.features[features.clone()].iter().map(|f| f.mapper.bins()).collect();
-    let mut rows = Vec::new();
-    for (j, column) in data.columns[features.clone()].iter().enumerate() {
-        let Column::Bytes(column) = column else { continue };
-        rows.resize(data.rows, [0u8; ROW]);
-        rows.iter_mut().zip(column).for_each(|(row, bin)| row[j] = *bin);
+fn pack(data: &Dataset, slots: &[Slot]) -> Block {
+    let mut rows: Vec<[u8; ROW]> = Vec::new();
+    let mut members = Vec::new();
+    for (byte, slot) in slots.iter().enumerate() {
+        for member in slot {
+            members.push((member.clone(), byte));
+            let Column::Bytes(column) = &data.columns[member.feature] else { continue };
+            rows.resize(data.rows, [0u8; ROW]);
+            let pairs = rows.iter_mut().zip(column);
+            match member.shared {
+                None => pairs.for_each(|(row, bin)| row[byte] = *bin),
+                Some(shared) => {
+                    let own = |bin: u8| match (bin as usize).cmp(&shared.usual) {
+                        std::cmp::Ordering::Less => shared.from + bin as usize,
+                        std::cmp::Ordering::Equal => 0,
+                        std::cmp::Ordering::Greater => shared.from + bin as usize - 1,
+                    };
+                    // No other member has a bin there: adding is setting.
+                    pairs.for_each(|(row, bin)| row[byte] += own(*bin) as u8);
+                }
+            }
+        }
     }
-    Block { features, bins, rows }
+    members.sort_by_key(|(m, _)| m.feature);
+    let used = |slot: &Slot| match slot.as_slice() {
+        [Member { bins, shared: None, .. }] => *bins,
+        all => 1 + all.iter().map(|m| m.bins - 1).sum::<usize>(),
+    };
+    Block {
+        members,
+        used: slots.iter().map(used).collect(),
+        shared: slots.iter().map(|s| s.len() > 1).collect(),
+        rows,
+    }
 }

@@ -31,12 +31,12 @@ impl Spare {
 
 /// Sets the used cells of a block to 0.
 pub(super) fn clear(cells: &mut [i64], block: &Block) {
-    block.each().for_each(|(_, own)| cells[own].fill(0));
+    block.used().for_each(|own| cells[own].fill(0));
 }
 
 /// Turns a parent's cells into those of the other child.
 pub(super) fn subtract(parent: &mut [i64], child: &[i64], block: &Block) {
-    for (_, own) in block.each() {
+    for own in block.used() {
         parent[own.clone()].iter_mut().zip(&child[own]).for_each(|(p, c)| *p = p.wrapping_sub(*c));
     }
 }

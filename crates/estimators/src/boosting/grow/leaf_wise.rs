@@ -40,7 +40,6 @@ impl Growing<'_> {
     pub(super) fn root(&mut self) -> Leaf {
         let p = &self.search.params.tree;
         let histogram = self.spare.take(self.blocks);
-        let features = &self.search.layout.features;
         self.each_block(|b, order, _| {
             let block = &self.blocks[b];
             let rows = order.of(0);
@@ -51,11 +50,11 @@ impl Growing<'_> {
             [None, None]
         });
         let rows = self.lanes[0].of(0);
-        // Every row has a bin of the first feature.
-        let first = histogram.first().map(|h| {
+        // Every row has a bin of the first byte.
+        let first = histogram.first().zip(self.blocks.first()).map(|(h, block)| {
             let cells = h.lock().unwrap_or_else(PoisonError::into_inner);
-            let bins = features.first().map_or(0, |f| f.mapper.bins());
-            split(cells[..bins].iter().fold(0i64, |s, c| s.wrapping_add(*c)))
+            let own = block.used().next().unwrap_or_default();
+            split(cells[own].iter().fold(0i64, |s, c| s.wrapping_add(*c)))
         });
         let (g, h) = first.unwrap_or_default();
         let steps = self.search.steps;
@@ -175,12 +174,17 @@ impl Growing<'_> {
     ) -> Option<Split> {
         let asked = asked?;
         let mut best: Option<Split> = None;
-        for (feature, own) in self.blocks[b].each() {
+        let block = &self.blocks[b];
+        let totals = block.totals(cells);
+        let mut buffer = std::mem::take(&mut scratch.shared);
+        for (place, feature) in block.features().enumerate() {
             let least = best.as_ref().map_or(0.0, |b| b.gain);
-            if let Some(found) = self.search.feature(feature, &cells[own], asked, least, scratch) {
+            let own = block.own(place, cells, &totals, &mut buffer);
+            if let Some(found) = self.search.feature(feature, own, asked, least, scratch) {
                 best = Some(found);
             }
         }
+        scratch.shared = buffer;
         best
     }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::indexing_slicing, reason = "lanes stay below four")]
 
 mod block;
+mod bundle;
 mod categorical;
 mod histogram;
 mod leaf_wise;
@@ -89,7 +90,7 @@ struct Leaf {
 
 impl<'a> Grower<'a> {
     pub(super) fn new(data: &'a Dataset, params: &'a BoostingParams, pool: &'a Pool) -> Self {
-        let (blocks, shares) = blocks(data, pool);
+        let (blocks, shares) = blocks(data, params.tree.enable_bundle, pool);
         let lanes = shares.len().max(1);
         Self {
             data,

@@ -35,6 +35,8 @@ pub(super) struct Asked<'a> {
 #[derive(Default)]
 pub(super) struct Scratch {
     cells: Vec<Cell>,
+    /// Cells of a feature that shares its byte.
+    pub(super) shared: Vec<i64>,
     buffers: quick::Buffers,
 }
 

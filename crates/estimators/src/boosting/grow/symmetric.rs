@@ -88,7 +88,7 @@ impl Growing<'_> {
         let found: Vec<Mutex<Option<Level>>> = self.blocks.iter().map(|_| Mutex::new(None)).collect();
         self.pool.run_near(found.len(), |b| {
             let mut best: Option<Level> = None;
-            for (j, feature) in self.blocks[b].features.clone().enumerate() {
+            for (j, feature) in self.blocks[b].features().enumerate() {
                 if !self.search.may(feature) {
                     continue;
                 }
@@ -122,10 +122,12 @@ impl Growing<'_> {
             BinMapper::Number { .. } => (bins - 1, None),
         };
         let mut gains = [vec![0.0; bins], vec![0.0; bins]];
-        let mut cells: Vec<Cell> = Vec::new();
+        let (mut cells, mut buffer): (Vec<Cell>, Vec<i64>) = (Vec::new(), Vec::new());
+        let block_of = &self.blocks[block];
         for leaf in leaves {
             let own = leaf.histogram[block].lock().unwrap_or_else(PoisonError::into_inner);
-            real(&own[self.blocks[block].own(place)], self.search.steps, &mut cells);
+            let totals = block_of.totals(&own);
+            real(block_of.own(place, &own, &totals, &mut buffer), self.search.steps, &mut cells);
             drop(own);
             let total = (leaf.sums.gradient, leaf.sums.hessian + 2.0 * EPSILON);
             let whole = leaf_gain(total.0, total.1, p.lambda_l1, p.lambda_l2);
@@ -175,12 +177,14 @@ impl Growing<'_> {
 
     /// What the split of a level is for one leaf.
     fn part(&self, leaf: &Leaf, level: &Level) -> Split {
-        let block = self.blocks.iter().position(|b| b.features.contains(&level.feature)).unwrap_or_default();
-        let place = level.feature - self.blocks[block].features.start;
+        let found =
+            self.blocks.iter().enumerate().find_map(|(b, block)| Some((b, block.place(level.feature)?)));
+        let (block, place) = found.unwrap_or_default();
         let mapper = &self.search.layout.features[level.feature].mapper;
         let bins = super::write::left_bins(mapper, &level.side);
         let own = leaf.histogram[block].lock().unwrap_or_else(PoisonError::into_inner);
-        let cells = own[self.blocks[block].own(place)].iter().enumerate();
+        let (totals, mut buffer) = (self.blocks[block].totals(&own), Vec::new());
+        let cells = self.blocks[block].own(place, &own, &totals, &mut buffer).iter().enumerate();
         let sum = cells.filter(|(bin, _)| bins.has(*bin)).fold(0i64, |s, (_, c)| s.wrapping_add(*c));
         let (g, h) = super::packed::split(sum);
         let steps = self.search.steps;

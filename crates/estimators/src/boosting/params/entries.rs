@@ -169,6 +169,7 @@ const ENTRIES: &[Entry] = &[
     entry!("bin_construct_sample_cnt", bins.sample, whole, count, "subsample_for_bin"),
     entry!("use_missing", bins.use_missing, truth, map::flag),
     entry!("zero_as_missing", bins.zero_as_missing, truth, map::flag),
+    entry!("enable_bundle", tree.enable_bundle, truth, map::flag, "is_enable_bundle", "bundle"),
     entry!("feature_pre_filter", bins.feature_pre_filter, truth, map::flag),
     entry!("num_class", objective.num_class, whole, count, "num_classes"),
     entry!("is_unbalance", objective.is_unbalance, truth, map::flag, "unbalance", "unbalanced_sets"),

@@ -99,6 +99,8 @@ pub struct TreeParams {
     pub path_smooth: f64,
     /// Whether one threshold a feature, drawn at random, is looked at.
     pub extra_trees: bool,
+    /// Whether features of which no row has two apart from their usual bin share the work of one.
+    pub enable_bundle: bool,
     /// Fixes those thresholds.
     pub extra_seed: u64,
     /// -1 falling, 0 free, 1 rising, one a column of the data; empty is all free.
@@ -139,6 +141,7 @@ impl Default for TreeParams {
             max_delta_step: 0.0,
             path_smooth: 0.0,
             extra_trees: false,
+            enable_bundle: true,
             extra_seed: 6,
             monotone_constraints: Vec::new(),
             monotone_constraints_method: MonotoneMethod::Basic,
