@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod ecd;
+pub mod explain;
 pub mod fit;
 pub mod llm;
 pub mod metrics;

@@ -1,0 +1,8 @@
+//! Why a model says what it says: shares of the features in its scores.
+
+mod cells;
+mod linear;
+mod shares;
+
+pub(crate) use linear::note_means;
+pub use shares::Shares;
