@@ -21,5 +21,5 @@ pub mod scores;
 pub use predictor::{Predictor, load};
 pub use run::{
     ConfigSource, DataFiles, EvaluateOptions, Evaluated, Keep, Part, TrainOptions, Trained, evaluate,
-    experiment, init_config, predict, train, visualize,
+    experiment, init_config, predict, train, visualize, visualize_tree,
 };

@@ -2,6 +2,7 @@
 
 mod cells;
 mod linear;
+pub(crate) mod report;
 mod shares;
 
 pub(crate) use linear::note_means;

@@ -6,10 +6,11 @@ mod files;
 mod init;
 mod language;
 pub(crate) mod summary;
+mod thresholds;
 mod train;
 
 pub use data::{DataFiles, Part};
 pub use evaluate::{EvaluateOptions, Evaluated, evaluate, predict};
-pub use files::{Keep, visualize};
+pub use files::{Keep, visualize, visualize_tree};
 pub use init::init_config;
 pub use train::{ConfigSource, TrainOptions, Trained, experiment, train};
