@@ -2,6 +2,7 @@
 
 use crate::config::{Config, LinearTrainer, ModelConfig, TreesTrainer};
 use crate::ecd::{self, Network, Rows, Stage};
+use crate::explain::note_means;
 use crate::metrics::{Measures, measure_all};
 use crate::model::{LINEAR_WORDS, Learned, TREE_WORDS};
 use crate::prepared::{Encoded, Prepared, Scale, Wanted};
@@ -86,10 +87,11 @@ impl Material {
             let (rows, target) = self.target(i, &self.splits.training);
             let x = if rows.len() == x.rows() { x.clone() } else { x.take(&rows).into() };
             let data = TrainingSet::new(x, target)?;
-            match &data.y {
+            let model = match &data.y {
                 Target::Regression(_) => Ridge { alpha: trainer.alpha }.fit(&data, cx),
                 _ => Logistic { c: trainer.c, ..Logistic::default() }.fit(&data, cx),
-            }
+            };
+            Ok(note_means(model?, &data.x))
         };
         (0..self.wanted.len()).map(fit).collect()
     }

@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod ecd;
+pub mod explain;
 pub mod fit;
 pub mod llm;
 pub mod metrics;
@@ -20,5 +21,5 @@ pub mod scores;
 pub use predictor::{Predictor, load};
 pub use run::{
     Attempt, ConfigSource, DataFiles, EvaluateOptions, Evaluated, Keep, Part, Searched, TrainOptions,
-    Trained, evaluate, experiment, hyperopt, init_config, predict, train, visualize,
+    Trained, evaluate, experiment, hyperopt, init_config, predict, train, visualize, visualize_tree,
 };

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, ModelConfig};
 use crate::ecd::{Network, Rows};
-use crate::prepared::{Encoded, Prepared, Scale};
+use crate::prepared::{Encoded, FittedOutput, Prepared, Scale};
 use crate::scores::Scores;
 use lyceum_core::{Error, Model, Result, write_atomic};
 use lyceum_data::Raw;
@@ -116,6 +116,23 @@ impl TabularModel {
         let mut out: Vec<(String, f64)> = sums.into_iter().collect();
         out.sort_by(|a, b| b.1.total_cmp(&a.1));
         out
+    }
+
+    /// The trees of an output, where the model is of trees.
+    pub(crate) fn booster(&self, output: usize) -> Option<&Booster> {
+        let Learned::Gbm(models) = &self.learned else { return None };
+        let any: &dyn std::any::Any = &**models.get(output)?;
+        any.downcast_ref()
+    }
+
+    /// The classes of an output that is a category, commonest first; none of others.
+    pub(crate) fn classes(&self, output: usize) -> Vec<String> {
+        match self.prepared.outputs.get(output).map(|o| &o.fitted) {
+            Some(FittedOutput::Category { fitted, .. }) => {
+                fitted.levels.iter().map(|l| l.to_string()).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Writes the model's files into an empty folder.

@@ -55,6 +55,36 @@ impl Predictor {
         let scores = self.model.scores(raw)?;
         Ok(self.model.prepared.prediction_rows(&scores, raw.rows()))
     }
+
+    /// As [`Predictor::predict`], with `OUTPUT_contributions` beside each output's predictions: the shares of the
+    /// features in its raw score (see [`crate::explain::Shares::objects`]).
+    ///
+    /// # Errors
+    /// As [`TabularModel::contributions`].
+    pub fn explain(&self, raw: &Raw) -> Result<Vec<Value>> {
+        let mut rows = self.predict(raw)?;
+        for shares in self.model.contributions(raw)? {
+            let key: Arc<str> = shares.key().into();
+            for (row, object) in rows.iter_mut().zip(shares.objects()?) {
+                if let Value::Map(row) = row {
+                    Arc::make_mut(row).insert(key.clone(), object);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Predicts as the context wants it: its setting `contributions` may be true.
+    fn answer(&self, raw: &Raw, cx: &Context) -> Result<Vec<Value>> {
+        match cx.setting("contributions") {
+            None | Some(Value::Null | Value::Bool(false)) => self.predict(raw),
+            Some(Value::Bool(true)) => self.explain(raw),
+            Some(other) => {
+                let message = format!("expected true or false, got {}", other.to_json());
+                Err(Error::invalid(message).at_key("contributions"))
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -83,7 +113,7 @@ impl Runnable for Predictor {
 
     async fn invoke(&self, input: Value, cx: &Context) -> Result<Value> {
         cx.check()?;
-        let rows = self.predict(&Raw::from_value(&input)?)?;
+        let rows = self.answer(&Raw::from_value(&input)?, cx)?;
         match input {
             Value::Map(_) => {
                 rows.into_iter().next().ok_or_else(|| Error::internal("a row without a prediction"))
@@ -96,7 +126,7 @@ impl Runnable for Predictor {
     async fn batch(&self, inputs: Vec<Value>, cx: &Context) -> Vec<Result<Value>> {
         if inputs.iter().all(|i| i.as_map().is_some()) && cx.check().is_ok() {
             let together: Value = inputs.iter().cloned().collect();
-            if let Ok(rows) = Raw::from_value(&together).and_then(|raw| self.predict(&raw)) {
+            if let Ok(rows) = Raw::from_value(&together).and_then(|raw| self.answer(&raw, cx)) {
                 return rows.into_iter().map(Ok).collect();
             }
         }

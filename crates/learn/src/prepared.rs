@@ -244,6 +244,16 @@ pub enum Scale {
 }
 
 impl Prepared {
+    /// The input (its place) that each column of [`Prepared::table`] belongs to.
+    pub fn owners(&self, words: usize) -> Vec<usize> {
+        let columns = |f: &FittedInput| match f {
+            FittedInput::Text(t) => t.vocab.len().saturating_sub(2).min(words),
+            _ => 1,
+        };
+        let inputs = self.inputs.iter().enumerate();
+        inputs.flat_map(|(i, f)| std::iter::repeat_n(i, columns(&f.fitted))).collect()
+    }
+
     /// Some rows as a table of numbers and categories; text becomes counts of its commonest tokens, at most `words` of
     /// them, in columns called `feature=token`.
     pub fn table(&self, encoded: &Encoded, rows: &[usize], scale: Scale, words: usize) -> Result<Table> {

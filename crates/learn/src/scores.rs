@@ -46,11 +46,11 @@ impl Scores {
     }
 }
 
-impl Prepared {
+impl FittedOutput {
     /// Scores in the model's scale to the data's: numbers lose their normalisation and are clipped.
-    pub fn finish(&self, scores: Vec<Scores>) -> Vec<Scores> {
-        let one = |(scores, output): (Scores, &FittedOutput)| match (scores, output) {
-            (Scores::Number(mut v), FittedOutput::Number { fitted, clip }) => {
+    pub fn finish(&self, scores: Scores) -> Scores {
+        match (scores, self) {
+            (Scores::Number(mut v), Self::Number { fitted, clip }) => {
                 for x in &mut v {
                     *x = fitted.denormalize(*x);
                     if let Some((low, high)) = clip {
@@ -60,7 +60,13 @@ impl Prepared {
                 Scores::Number(v)
             }
             (other, _) => other,
-        };
-        scores.into_iter().zip(self.outputs.iter().map(|o| &o.fitted)).map(one).collect()
+        }
+    }
+}
+
+impl Prepared {
+    /// The scores of all outputs in the data's scale.
+    pub fn finish(&self, scores: Vec<Scores>) -> Vec<Scores> {
+        scores.into_iter().zip(&self.outputs).map(|(s, o)| o.fitted.finish(s)).collect()
     }
 }

@@ -142,6 +142,7 @@ impl Place {
             dataset: self.path(data),
             part: Part::Full,
             output_directory: Some(self.path("eval")),
+            contributions: false,
             generation: None,
             llm: Some(models),
         }

@@ -56,6 +56,7 @@ fn a_loaded_model_says_what_was_measured() {
             dataset: dir.path().join("d.csv"),
             part: Part::Test,
             output_directory: None,
+            contributions: false,
             generation: None,
             llm: None,
         };
@@ -163,6 +164,7 @@ fn predictions_are_written_and_tables_may_lack_the_outputs() {
         dataset: dir.path().join("new.csv"),
         part: Part::Full,
         output_directory: Some(dir.path().join("out")),
+        contributions: false,
         generation: None,
         llm: None,
     };

@@ -86,6 +86,34 @@ fn from_a_table_to_predictions() {
         head,
         "late_predictions,late_probabilities,late_probabilities_no,late_probabilities_yes,late_probability"
     );
+    ok(
+        dir,
+        &[
+            "predict",
+            "-m",
+            "out/experiment_run/model",
+            "--dataset",
+            "d.csv",
+            "--contributions",
+            "-od",
+            "why",
+            "--json",
+        ],
+    );
+    let why = std::fs::read_to_string(dir.join("why/predictions.csv")).unwrap();
+    let (head_with, first) = (why.lines().next().unwrap(), why.lines().nth(1).unwrap());
+    assert_eq!(
+        head_with,
+        format!(
+            "{head},late_contributions,late_contributions_expected_value,late_contributions_weight,\
+             late_contributions_distance,late_contributions_day"
+        )
+    );
+    // The numbers at the end are those of the object, and sum to the log-odds.
+    let numbers: Vec<f64> = first.rsplit(',').take(4).map(|x| x.parse().unwrap()).collect();
+    let p: f64 = first.rsplit("\"{").next_back().unwrap().rsplit(',').nth(2).unwrap().parse().unwrap();
+    let sum: f64 = numbers.iter().sum();
+    assert!((sum - (p / (1.0 - p)).ln()).abs() < 1e-6, "{first}");
     ok(dir, &["visualize", "out/experiment_run", "--json"]);
 
     let x =

@@ -15,6 +15,8 @@ const BOTTOM: f64 = 44.0;
 pub(super) struct Axes {
     x: (f64, f64),
     y: (f64, f64),
+    /// Names of the places 0, 1, … across; empty for numbers.
+    names: Vec<String>,
     body: String,
 }
 
@@ -24,7 +26,13 @@ impl Axes {
         let wide = |(a, b): (f64, f64)| {
             if b - a > 1e-12 * (a.abs() + b.abs()) { (a, b) } else { (a - 0.5, b + 0.5) }
         };
-        Self { x: wide(x), y: wide(y), body: String::new() }
+        Self { x: wide(x), y: wide(y), names: Vec::new(), body: String::new() }
+    }
+
+    /// With names in place of numbers across, at 0, 1, ….
+    pub(super) fn with_names(mut self, names: Vec<String>) -> Self {
+        self.names = names;
+        self
     }
 
     fn at(&self, x: f64, y: f64) -> (f64, f64) {
@@ -46,6 +54,24 @@ impl Axes {
         let _ = write!(self.body, "<polyline class=\"{class}\" points=\"{}\"/>", points.join(" "));
     }
 
+    /// A level line across, where it is within the area.
+    pub(super) fn level(&mut self, y: f64, class: &str) {
+        if self.y.0 <= y && y <= self.y.1 {
+            let (from, to) = self.x;
+            self.line(&[from, to], &[y, y], class);
+        }
+    }
+
+    /// Many points as one path: a point is a line without length whose ends are round.
+    pub(super) fn cloud(&mut self, x: &[f64], y: &[f64], class: &str) {
+        let _ = write!(self.body, "<path class=\"{class}\" d=\"");
+        for (x, y) in x.iter().zip(y).filter(|(x, y)| x.is_finite() && y.is_finite()) {
+            let (px, py) = self.at(*x, *y);
+            let _ = write!(self.body, "M{px:.1} {py:.1}h0");
+        }
+        self.body.push_str("\"/>");
+    }
+
     /// Points of one size.
     pub(super) fn dots(&mut self, x: &[f64], y: &[f64], radius: f64, class: &str) {
         for (x, y) in x.iter().zip(y).filter(|(x, y)| x.is_finite() && y.is_finite()) {
@@ -58,7 +84,14 @@ impl Axes {
     /// The finished picture.
     pub(super) fn finish(self, title: &str, x_label: &str, y_label: &str) -> String {
         let mut out = open(title, HEIGHT);
-        for tick in ticks(self.x) {
+        let room = ((WIDTH - LEFT - RIGHT) / self.names.len().max(1) as f64 / 6.0) as usize;
+        let named = self.names.iter().enumerate().map(|(i, n)| (i as f64, cut(n, room.max(2))));
+        let marks: Vec<(f64, String)> = if self.names.is_empty() {
+            ticks(self.x).into_iter().map(|t| (t, short(t))).collect()
+        } else {
+            named.collect()
+        };
+        for (tick, text) in marks {
             let (px, _) = self.at(tick, self.y.0);
             let (top, bottom) = (TOP, HEIGHT - BOTTOM);
             let _ = write!(
@@ -69,7 +102,7 @@ impl Axes {
                 out,
                 "<text class=\"tick\" x=\"{px:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
                 bottom + 15.0,
-                short(tick)
+                escape(&text)
             );
         }
         for tick in ticks(self.y) {
@@ -92,13 +125,13 @@ impl Axes {
             out,
             "<text class=\"label\" x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
             HEIGHT - 10.0,
-            escape(x_label)
+            escape(&cut(x_label, 50))
         );
         let down = TOP + (HEIGHT - TOP - BOTTOM) / 2.0;
         let _ = write!(
             out,
             "<text class=\"label\" transform=\"translate(13 {down}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
-            escape(y_label)
+            escape(&cut(y_label, 36))
         );
         out.push_str(&self.body);
         out.push_str("</svg>");
@@ -116,8 +149,24 @@ pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
+/// A name of at most so many characters.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_string();
+    }
+    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+/// The least and the greatest of the finite values; 0 and 1 where there are none.
+pub(super) fn range<'a>(values: impl Iterator<Item = &'a f64>) -> (f64, f64) {
+    let widen = |(a, b): (f64, f64), v: &f64| (a.min(*v), b.max(*v));
+    let (low, high) = values.filter(|v| v.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), widen);
+    if low <= high { (low, high) } else { (0.0, 1.0) }
+}
+
 /// About five round numbers within a range.
-fn ticks((low, high): (f64, f64)) -> Vec<f64> {
+pub(super) fn ticks((low, high): (f64, f64)) -> Vec<f64> {
     let rough = (high - low) / 5.0;
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 2.5, 5.0, 10.0].iter().map(|m| m * power).find(|s| *s >= rough).unwrap_or(rough);
@@ -126,7 +175,7 @@ fn ticks((low, high): (f64, f64)) -> Vec<f64> {
 }
 
 /// A number in few characters.
-pub(super) fn short(x: f64) -> String {
+pub(crate) fn short(x: f64) -> String {
     let a = x.abs();
     if x == 0.0 {
         "0".into()

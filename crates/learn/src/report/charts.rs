@@ -1,14 +1,8 @@
 //! The pictures of a report.
 
-use super::axes::{Axes, WIDTH, escape, open, short};
+use super::axes::{Axes, WIDTH, cut, escape, open, range};
 use crate::run::summary::{OutputSummary, Points, View};
 use std::fmt::Write;
-
-fn range<'a>(values: impl Iterator<Item = &'a f64>) -> (f64, f64) {
-    values
-        .filter(|v| v.is_finite())
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)))
-}
 
 /// Loss or metric over the passes, training and validation, with the pass that was kept.
 pub(super) fn learning_curve(metric: &str, training: &[f64], validation: &[f64], best: usize) -> String {
@@ -92,8 +86,7 @@ pub(super) fn confusion(output: &OutputSummary) -> Option<String> {
     let mut out = open("confusion matrix", height);
     let name = |i: usize| {
         let full = output.classes.get(i).map_or("", String::as_str);
-        let cut: String = full.chars().take(14).collect();
-        escape(&if cut.len() < full.len() { format!("{cut}…") } else { cut })
+        escape(&cut(full, 15))
     };
     for (t, row) in counts.iter().enumerate() {
         let y = top + side * t as f64;
@@ -142,37 +135,5 @@ pub(super) fn confusion(output: &OutputSummary) -> Option<String> {
         "<text class=\"label\" transform=\"translate(13 {:.1}) rotate(-90)\" text-anchor=\"middle\">true</text></svg>",
         top + side * n as f64 / 2.0
     );
-    Some(out)
-}
-
-/// Bars, the largest first.
-pub(super) fn importance(output: &OutputSummary) -> Option<String> {
-    let bars: Vec<&(String, f64)> = output.importance.iter().take(15).collect();
-    let most = bars.first().map(|b| b.1).filter(|m| *m > 0.0)?;
-    let step = 22.0;
-    let mut out = open("feature importance", 10.0 + step * bars.len() as f64);
-    for (i, (name, value)) in bars.iter().enumerate() {
-        let y = 6.0 + step * i as f64;
-        let width = 200.0 * value / most;
-        let cut: String = name.chars().take(20).collect();
-        let _ = write!(
-            out,
-            "<text class=\"tick\" x=\"142\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            y + 13.0,
-            escape(&cut)
-        );
-        let _ = write!(
-            out,
-            "<rect class=\"bar\" x=\"150\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"16\" rx=\"2\"/>"
-        );
-        let _ = write!(
-            out,
-            "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-            156.0 + width,
-            y + 13.0,
-            short(*value)
-        );
-    }
-    out.push_str("</svg>");
     Some(out)
 }

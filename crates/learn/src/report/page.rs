@@ -1,25 +1,12 @@
 //! The page around the pictures.
 
 use super::axes::{escape, short};
-use super::charts;
+use super::bars::{Bar, bars};
+use super::style::STYLE;
+use super::{charts, explained, residuals, thresholds};
 use crate::metrics::rises;
 use crate::run::summary::{OutputSummary, Summary};
 use std::fmt::Write;
-
-pub(super) const STYLE: &str = "
-:root{color-scheme:light dark;--bg:#fff;--fg:#1d2433;--soft:#667085;--line:#e3e7ee;--card:#f8f9fb;--model:#2457d6;--base:#d97706}
-@media(prefers-color-scheme:dark){:root{--bg:#12151c;--fg:#e6e9f0;--soft:#98a2b3;--line:#2a3040;--card:#191e29;--model:#7aa2ff;--base:#f5b14c}}
-body{background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif;max-width:980px;margin:0 auto;padding:24px}
-h1{font-size:24px;margin:0 0 4px}h2{font-size:18px;margin:32px 0 8px}h3{font-size:14px;margin:0 0 6px;color:var(--soft);font-weight:600}
-table{border-collapse:collapse;margin:8px 0;font-variant-numeric:tabular-nums}td,th{padding:4px 14px 4px 0;text-align:left;border-bottom:1px solid var(--line)}
-td.n,th.n{text-align:right}.better{font-weight:600}.soft{color:var(--soft)}.warn{background:var(--card);border-left:3px solid var(--base);padding:8px 12px;margin:8px 0}
-.grid-of{display:grid;grid-template-columns:repeat(auto-fill,minmax(400px,1fr));gap:16px}.card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}
-svg{width:100%;height:auto;font:11px system-ui,sans-serif}svg .grid{stroke:var(--line)}svg .tick{fill:var(--soft)}svg .label{fill:var(--fg)}
-svg polyline{fill:none;stroke-width:2}svg .model{stroke:var(--model)}svg .base{stroke:var(--base)}svg .chance,svg .mark{stroke:var(--soft);stroke-width:1;stroke-dasharray:4 4}
-svg .model-dot{fill:var(--model);fill-opacity:.75}svg .base-dot{fill:var(--base);fill-opacity:.45}svg .bar,svg .cell{fill:var(--model)}svg .count.on{fill:#fff}svg .count.off{fill:var(--fg)}
-@media(prefers-color-scheme:dark){svg .count.on{fill:#12151c}}
-.key:before{content:'';display:inline-block;width:14px;height:3px;margin-right:6px;vertical-align:middle;background:var(--model)}.key.base:before{background:var(--base)}.key{margin-right:16px}
-";
 
 /// The whole page.
 pub(crate) fn page(summary: &Summary) -> String {
@@ -43,6 +30,7 @@ pub(crate) fn page(summary: &Summary) -> String {
     out
 }
 
+/// A picture in its frame; nothing where there is none.
 pub(super) fn card(out: &mut String, title: &str, picture: Option<String>) {
     if let Some(svg) = picture {
         let _ = write!(out, "<div class=\"card\"><h3>{}</h3>{svg}</div>", escape(title));
@@ -68,9 +56,21 @@ fn section(out: &mut String, summary: &Summary, output: &OutputSummary) {
     card(out, "Precision and recall", charts::precision_recall(output));
     card(out, "Calibration", charts::calibration(output));
     card(out, "Predicted and true", charts::scatter(output));
+    card(out, "Residuals", residuals::residuals(output));
     card(out, "Confusion matrix", charts::confusion(output));
-    card(out, &format!("Feature importance (by {})", output.importance_of), charts::importance(output));
+    let own: Vec<Bar<'_>> = output.importance.iter().map(|(n, x)| (n.as_str(), *x, 0.0)).collect();
+    let title = format!("Feature importance (by {})", output.importance_of);
+    card(out, &title, bars("feature importance", &own));
+    for (title, picture) in output.explained.iter().flat_map(explained::importances) {
+        card(out, &title, picture);
+    }
+    if let Some(table) = thresholds::thresholds(output) {
+        let _ = write!(out, "<div class=\"card wide\"><h3>Thresholds</h3>{table}</div>");
+    }
     out.push_str("</div>");
+    if let Some(e) = &output.explained {
+        explained::explained(out, e);
+    }
 }
 
 fn model_name(summary: &Summary) -> &'static str {

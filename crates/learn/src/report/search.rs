@@ -1,7 +1,8 @@
 //! The page of a search: who was best, how the best became better, and what each parameter did.
 
 use super::axes::{Axes, escape, short};
-use super::page::{STYLE, card};
+use super::page::card;
+use super::style::STYLE;
 use crate::config::Hyperopt;
 use lyceum_estimators::selection::{Dimension, Ended, Values};
 use std::fmt::Write;

@@ -22,6 +22,8 @@ pub struct EvaluateOptions<'a> {
     pub part: Part,
     /// Where files go; absent writes none.
     pub output_directory: Option<PathBuf>,
+    /// Whether predictions come with the shares of the features.
+    pub contributions: bool,
     /// A file with settings of how a language model answers, over its own.
     pub generation: Option<PathBuf>,
     /// Asks language models, where the caller can.
@@ -53,6 +55,10 @@ pub fn predict(options: &EvaluateOptions<'_>, cx: &FitContext) -> Result<Evaluat
 
 fn run(options: &EvaluateOptions<'_>, cx: &FitContext, must_measure: bool) -> Result<Evaluated> {
     if is_language_model(&options.model_path) {
+        if options.contributions {
+            let e = Error::unsupported("a language model does not tell the shares of its features");
+            return Err(e.in_file(&options.model_path));
+        }
         return super::language::evaluate(options, cx, must_measure);
     }
     if let Some(file) = &options.generation {
@@ -71,6 +77,7 @@ fn run(options: &EvaluateOptions<'_>, cx: &FitContext, must_measure: bool) -> Re
     let model = predictor.model();
     let encoded = model.prepared.encode(&raw)?;
     let scores = model.scores_of(&encoded, &rows)?;
+    let shares = if options.contributions { model.contributions_of(&encoded, &rows)? } else { Vec::new() };
     let has_outputs = model.prepared.outputs.iter().all(|o| raw.get(&o.column).is_some());
     let metrics = if must_measure || has_outputs {
         measure_all(&model.prepared, &scores, &model.prepared.wanted(&raw)?, &rows)
@@ -81,7 +88,11 @@ fn run(options: &EvaluateOptions<'_>, cx: &FitContext, must_measure: bool) -> Re
     if let Some(folder) = &options.output_directory {
         std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "create folder", e))?;
         if !must_measure {
-            predictions_path = Some(write_predictions(folder, &model.prepared.prediction_table(&scores)?)?);
+            let mut table = model.prepared.prediction_table(&scores)?;
+            for shares in &shares {
+                shares.add_to(&mut table)?;
+            }
+            predictions_path = Some(write_predictions(folder, &table)?);
         }
         if !metrics.is_empty() {
             write_json(&folder.join("test_statistics.json"), &metrics)?;

@@ -1,7 +1,8 @@
 //! The output folder of a run, as Ludwig lays it out. Files are whole or absent; the model's folder appears at once.
 
 use super::summary::Summary;
-use crate::model::read_json;
+use crate::explain::report::drawn_tree;
+use crate::model::{TabularModel, read_json};
 use crate::report;
 use lyceum_core::{Error, Result, Table, write_atomic};
 use lyceum_data::csv_text;
@@ -98,22 +99,63 @@ const SUMMARY: &str = "report_data.json";
 /// Writes the report of a run and the numbers that it is drawn from.
 pub(super) fn write_report(folder: &Path, summary: &Summary) -> Result<PathBuf> {
     write_json(&folder.join(SUMMARY), summary)?;
-    let path = folder.join("report.html");
-    write_atomic(&path, report::page(summary).as_bytes())?;
-    Ok(path)
+    draw(folder, summary)
 }
 
 /// Draws the report of a results folder (or of the model folder within it) again. The answer is the page's path.
 pub fn visualize(folder: &Path) -> Result<PathBuf> {
+    let folder = of_results(folder);
+    draw(folder, &kept(folder)?)
+}
+
+/// The same with one more tree of the model, by its number from 0: beside the first tree of each output, in place of
+/// the one that was asked for before. Reads the model's folder within the results.
+///
+/// # Errors
+/// As [`visualize`]; a model without trees, or without so many.
+pub fn visualize_tree(folder: &Path, tree: usize) -> Result<PathBuf> {
+    let folder = of_results(folder);
+    let mut summary = kept(folder)?;
+    let model = TabularModel::load(&folder.join("model"))?;
+    let mut most = 0;
+    let mut found = false;
+    for (i, output) in summary.outputs.iter_mut().enumerate() {
+        let Some(booster) = model.booster(i) else {
+            let e = Error::unsupported("only boosted trees have trees to draw").in_file(folder);
+            return Err(e.hint("train with `model_type: gbm`"));
+        };
+        most = most.max(booster.trees.len());
+        let first = drawn_tree(booster, 0, model.classes(i));
+        let chosen = drawn_tree(booster, tree, model.classes(i)).filter(|t| t.index > 0);
+        found |= tree < booster.trees.len();
+        output.explained.get_or_insert_default().trees = first.into_iter().chain(chosen).collect();
+    }
+    if !found {
+        let message =
+            format!("there is no tree {tree}: the model's trees are 0 to {}", most.saturating_sub(1));
+        return Err(Error::invalid(message).in_file(folder));
+    }
+    write_json(&folder.join(SUMMARY), &summary)?;
+    draw(folder, &summary)
+}
+
+/// The results folder of itself or of the model's folder within it.
+fn of_results(folder: &Path) -> &Path {
     let above = folder.parent().filter(|p| p.join(SUMMARY).is_file());
-    let folder = if folder.join(SUMMARY).is_file() { folder } else { above.unwrap_or(folder) };
+    if folder.join(SUMMARY).is_file() { folder } else { above.unwrap_or(folder) }
+}
+
+fn kept(folder: &Path) -> Result<Summary> {
     let file = folder.join(SUMMARY);
     if !file.is_file() {
         let e = Error::not_found("there is no report_data.json").in_file(folder);
         return Err(e.hint("give the results folder of a training or an experiment"));
     }
-    let summary: Summary = read_json(&file)?;
+    read_json(&file)
+}
+
+fn draw(folder: &Path, summary: &Summary) -> Result<PathBuf> {
     let path = folder.join("report.html");
-    write_atomic(&path, report::page(&summary).as_bytes())?;
+    write_atomic(&path, report::page(summary).as_bytes())?;
     Ok(path)
 }

@@ -7,11 +7,12 @@ mod hyperopt;
 mod init;
 mod language;
 pub(crate) mod summary;
+mod thresholds;
 mod train;
 
 pub use data::{DataFiles, Part};
 pub use evaluate::{EvaluateOptions, Evaluated, evaluate, predict};
-pub use files::{Keep, visualize};
+pub use files::{Keep, visualize, visualize_tree};
 pub use hyperopt::{Attempt, Searched, hyperopt};
 pub use init::init_config;
 pub use train::{ConfigSource, TrainOptions, Trained, experiment, train};

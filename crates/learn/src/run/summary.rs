@@ -1,8 +1,10 @@
 //! The numbers behind a report: what is drawn, thinned to what an eye can see.
 
+use super::thresholds::{Threshold, thresholds};
+use crate::explain::report::Explained;
 use crate::fit::{Curves, Material};
 use crate::metrics::{Pairs, measure, pairs};
-use crate::model::TabularModel;
+use crate::model::{Learned, TabularModel};
 use crate::prepared::{FittedOutput, Named};
 use crate::scores::Scores;
 use lyceum_estimators::metrics as m;
@@ -33,6 +35,9 @@ pub(crate) struct View {
     pub(crate) confusion: Option<Vec<Vec<usize>>>,
     /// Predicted and true numbers.
     pub(crate) scatter: Option<Points>,
+    /// What it is worth at some thresholds (binary).
+    #[serde(default)]
+    pub(crate) thresholds: Option<Vec<Threshold>>,
 }
 
 /// One output of the report.
@@ -52,6 +57,9 @@ pub(crate) struct OutputSummary {
     pub(crate) importance: Vec<(String, f64)>,
     /// Whose importance it is.
     pub(crate) importance_of: String,
+    /// Why the model says what it says, where it can tell.
+    #[serde(default)]
+    pub(crate) explained: Option<Explained>,
 }
 
 /// A whole report.
@@ -118,6 +126,7 @@ fn view(output: &Named<FittedOutput>, pairs: &Pairs) -> View {
                     vec![c.true_negative, c.false_positive],
                     vec![c.false_negative, c.true_positive],
                 ]),
+                thresholds: Some(thresholds(y, p, threshold)),
                 ..base
             }
         }
@@ -149,7 +158,8 @@ pub(super) fn outputs(
         let own = model.importance(i);
         let (importance, importance_of) = match (own.is_empty(), baseline) {
             (true, Some((_, linear))) => (linear.importance(i), "the baseline's coefficients"),
-            _ => (own, "the model"),
+            _ if matches!(model.learned, Learned::Gbm(_)) => (own, "total gain of its splits"),
+            _ => (own, "size of its coefficients"),
         };
         OutputSummary {
             name: output.name.clone(),
@@ -159,6 +169,7 @@ pub(super) fn outputs(
             baseline: baseline.map(|(s, _)| of(s)),
             importance,
             importance_of: importance_of.into(),
+            explained: None,
         }
     };
     material.prepared.outputs.iter().enumerate().map(one).collect()

@@ -4,6 +4,7 @@ use super::data::{DataFiles, Loaded};
 use super::files::{Keep, results_folder, whole_folder, write_json, write_predictions, write_report};
 use super::summary::{Summary, outputs};
 use crate::config::{Config, LinearTrainer, ModelConfig};
+use crate::explain::report::explained;
 use crate::fit::{Material, Outcome};
 use crate::llm::LanguageModels;
 use crate::metrics::Measures;
@@ -170,6 +171,11 @@ pub(super) fn fit(
     let base_scores = baseline.as_ref().map(|m| m.scores_of(&material.encoded, &rows)).transpose()?;
     let base_metrics = base_scores.as_ref().map(|s| material.measure(s, &rows)).unwrap_or_default();
     let both = base_scores.as_deref().zip(baseline.as_ref());
+    let mut outputs = outputs(&material, &model, &scores, both, &rows);
+    if options.keep.statistics {
+        let why = explained(&material, &model, &rows, cx.seed)?;
+        outputs.iter_mut().zip(why).for_each(|(o, why)| o.explained = why);
+    }
     let summary = Summary {
         title: format!("{} of {}", model_title(config), names(config)),
         model_type: config.model.name().into(),
@@ -179,7 +185,7 @@ pub(super) fn fit(
         validation,
         best,
         measured_on: measured_on.into(),
-        outputs: outputs(&material, &model, &scores, both, &rows),
+        outputs,
     };
     cx.cx.check()?;
     let model_path = folder.join("model");

@@ -17,6 +17,6 @@ pub(crate) struct Evaluate {
 
 impl Evaluate {
     pub(crate) fn run(self, ui: &Ui) -> Result<()> {
-        self.flags.run(ui, lyceum_learn::evaluate)
+        self.flags.run(ui, lyceum_learn::evaluate, false)
     }
 }

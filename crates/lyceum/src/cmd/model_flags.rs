@@ -60,6 +60,7 @@ impl ModelFlags {
         self,
         ui: &Ui,
         verb: fn(&EvaluateOptions<'_>, &FitContext) -> Result<Evaluated>,
+        contributions: bool,
     ) -> Result<()> {
         let part = match self.split {
             SplitName::Training => Part::Training,
@@ -73,6 +74,7 @@ impl ModelFlags {
             dataset: self.dataset,
             part,
             output_directory: (!self.skip_save_predictions).then_some(self.output_directory),
+            contributions,
             generation: self.generation_config,
             llm: Some(&models),
         };

@@ -13,10 +13,13 @@ use lyceum_core::Result;
 pub(crate) struct Predict {
     #[command(flatten)]
     flags: ModelFlags,
+    /// Write what each feature adds to each raw score, too (boosted trees and linear models): `<output>_contributions`
+    #[arg(long)]
+    contributions: bool,
 }
 
 impl Predict {
     pub(crate) fn run(self, ui: &Ui) -> Result<()> {
-        self.flags.run(ui, lyceum_learn::predict)
+        self.flags.run(ui, lyceum_learn::predict, self.contributions)
     }
 }

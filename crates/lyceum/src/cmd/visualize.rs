@@ -15,6 +15,9 @@ pub(crate) struct Visualize {
     /// Folder of a run's model
     #[arg(long = "model_path", short = 'm', value_name = "DIR", conflicts_with = "results")]
     model_path: Option<PathBuf>,
+    /// A tree of the model to draw beside the first one, by its number from 0 (boosted trees)
+    #[arg(long, value_name = "N")]
+    tree: Option<usize>,
     /// Taken for Ludwig's sake: the page has every picture
     #[arg(long, short = 'v', hide = true)]
     visualization: Option<String>,
@@ -31,7 +34,10 @@ impl Visualize {
             return Err(Error::invalid("name the results folder of a run")
                 .hint("lyceum visualize results/experiment_run"));
         };
-        let report = lyceum_learn::visualize(&folder)?;
+        let report = match self.tree {
+            Some(tree) => lyceum_learn::visualize_tree(&folder, tree)?,
+            None => lyceum_learn::visualize(&folder)?,
+        };
         ui.result(&Drawn { report }, |d| format!("wrote {}", d.report.display()))
     }
 }

@@ -146,6 +146,7 @@ pub(super) fn summary(
             baseline: view(&asked.baseline),
             importance: Vec::new(),
             importance_of: String::new(),
+            explained: None,
         }],
     }
 }

@@ -1,0 +1,65 @@
+//! How an answer follows one feature: shares against values, and predictions when the value is set.
+
+use super::axes::{Axes, range};
+use crate::explain::report::{Dependence, Partial};
+
+/// A dot's place beside its category: spread by its number, so that the same page is drawn again.
+fn beside(x: f64, i: usize) -> f64 {
+    x + (((i * 7919) % 101) as f64 / 100.0 - 0.5) * 0.5
+}
+
+/// Names of values that have room below a picture.
+const NAMES: usize = 12;
+
+fn axes(x: &[f64], y: (f64, f64), names: &[String]) -> Axes {
+    if names.is_empty() {
+        return Axes::new(range(x.iter()), y);
+    }
+    let shown = names.len().min(NAMES);
+    Axes::new((-0.5, shown as f64 - 0.5), y).with_names(names.iter().take(shown).cloned().collect())
+}
+
+/// Share against value, one dot a row.
+pub(super) fn dependence(d: &Dependence) -> Option<String> {
+    if d.x.is_empty() {
+        return None;
+    }
+    let kept: Vec<(f64, f64)> = d.x.iter().copied().zip(d.y.iter().copied()).collect();
+    let kept: Vec<(f64, f64)> = if d.names.is_empty() {
+        kept
+    } else {
+        let known = kept.into_iter().filter(|(x, _)| *x < NAMES as f64);
+        known.enumerate().map(|(i, (x, y))| (beside(x, i), y)).collect()
+    };
+    let (x, y): (Vec<f64>, Vec<f64>) = kept.into_iter().unzip();
+    let (low, high) = range(y.iter().chain(&[0.0]));
+    let mut axes = axes(&x, (low, high), &d.names);
+    axes.level(0.0, "chance");
+    axes.cloud(&x, &y, "dots one");
+    Some(axes.finish("share against value", &d.feature, "share"))
+}
+
+/// Mean prediction against value, and the lines of some rows.
+pub(super) fn partial(p: &Partial) -> Option<String> {
+    if p.x.is_empty() {
+        return None;
+    }
+    let (low, high) = range(p.mean.iter().chain(p.lines.iter().flatten()));
+    let mut axes = axes(&p.x, (low, high), &p.names);
+    for (i, line) in p.lines.iter().enumerate() {
+        if p.names.is_empty() {
+            axes.line(&p.x, line, "single");
+        } else {
+            let x: Vec<f64> = p.x.iter().map(|x| beside(*x, i)).collect();
+            axes.cloud(&x, line, "dots few");
+        }
+    }
+    if p.names.is_empty() {
+        axes.line(&p.x, &p.mean, "model");
+    } else {
+        for (x, y) in p.x.iter().zip(&p.mean) {
+            axes.line(&[x - 0.3, x + 0.3], &[*y, *y], "model");
+        }
+    }
+    Some(axes.finish("partial dependence", &p.feature, &p.predicted))
+}

@@ -1,0 +1,182 @@
+//! A tree, its root at the left, its leaves at the right in one column each under the other.
+
+use super::axes::{cut, escape, short};
+use crate::explain::report::{DrawnTree, Node};
+use std::fmt::Write;
+
+/// Most leaves that are drawn; of a larger tree the upper nodes are, down to as many.
+const LEAVES: usize = 31;
+/// Width of a level, height of a leaf.
+const LEVEL: f64 = 176.0;
+const LEAF: f64 = 36.0;
+/// Size of a node's box.
+const BOX: (f64, f64) = (146.0, 32.0);
+const TOP: f64 = 8.0;
+
+/// The picture, in its own size (a wide one is scrolled).
+pub(super) fn tree(t: &DrawnTree) -> String {
+    let depth = deepest_that_fits(&t.root);
+    let mut draw = Draw { out: String::new(), leaves: 0, last: depth, strongest: strongest(&t.root) };
+    draw.node(&t.root, 0);
+    let width = LEVEL * levels(&t.root, depth) as f64 + BOX.0 + 12.0;
+    let height = TOP + LEAF * draw.leaves as f64 + 6.0;
+    format!(
+        "<svg viewBox=\"0 0 {width} {height}\" style=\"width:{width}px;height:{height}px\" role=\"img\" \
+         aria-label=\"tree {}\">{}</svg>",
+        t.index, draw.out
+    )
+}
+
+/// Whether some nodes of the tree are too many for the picture.
+pub(super) fn is_cut(t: &DrawnTree) -> bool {
+    leaves(&t.root, usize::MAX) > LEAVES
+}
+
+/// Leaves of a tree whose nodes below a depth are leaves.
+fn leaves(node: &Node, depth: usize) -> usize {
+    match node {
+        Node::Split { children, .. } if depth > 0 => children.iter().map(|c| leaves(c, depth - 1)).sum(),
+        _ => 1,
+    }
+}
+
+fn levels(node: &Node, depth: usize) -> usize {
+    match node {
+        Node::Split { children, .. } if depth > 0 => {
+            1 + children.iter().map(|c| levels(c, depth - 1)).max().unwrap_or(0)
+        }
+        _ => 0,
+    }
+}
+
+fn deepest_that_fits(root: &Node) -> usize {
+    let all = levels(root, usize::MAX);
+    (1..=all).rev().find(|d| leaves(root, *d) <= LEAVES).unwrap_or(all.min(1))
+}
+
+/// The largest absolute value of a leaf.
+fn strongest(node: &Node) -> f64 {
+    match node {
+        Node::Split { children, .. } => children.iter().map(strongest).fold(0.0, f64::max),
+        Node::Leaf { value, .. } => value.abs(),
+    }
+}
+
+struct Draw {
+    out: String,
+    /// Leaves drawn so far.
+    leaves: usize,
+    /// The depth below which nothing is drawn.
+    last: usize,
+    strongest: f64,
+}
+
+impl Draw {
+    /// Draws a node and what is below it; the answer is the height of its middle.
+    fn node(&mut self, node: &Node, depth: usize) -> f64 {
+        let x = LEVEL * depth as f64 + 1.0;
+        match node {
+            Node::Split { rule, missing_left, gain, count, children } if depth < self.last => {
+                let ends = children.each_ref().map(|c| self.node(c, depth + 1));
+                let y = ends.iter().sum::<f64>() / 2.0;
+                let missing = missing_left.map(usize::from);
+                for (i, end) in ends.iter().enumerate() {
+                    // Left is the first child, where the rule holds.
+                    let (from, to) = (x + BOX.0, x + LEVEL);
+                    let middle = (from + to) / 2.0;
+                    let class = if i == 0 { "yes" } else { "no" };
+                    let dots = if missing == Some(1 - i) { " gone" } else { "" };
+                    let _ = write!(
+                        self.out,
+                        "<path class=\"edge {class}{dots}\" d=\"M{from:.1} {y:.1}C{middle:.1} {y:.1} {middle:.1} \
+                         {end:.1} {to:.1} {end:.1}\"/>"
+                    );
+                }
+                self.split(x, y, rule, &format!("gain {} · {count} rows", short(*gain)));
+                y
+            }
+            Node::Split { count, .. } => {
+                let y = self.next();
+                self.split(x, y, "…", &format!("{count} rows"));
+                y
+            }
+            Node::Leaf { value, count } => {
+                let y = self.next();
+                self.leaf(x, y, *value, *count);
+                y
+            }
+        }
+    }
+
+    fn next(&mut self) -> f64 {
+        self.leaves += 1;
+        TOP + LEAF * (self.leaves as f64 - 0.5)
+    }
+
+    fn split(&mut self, x: f64, y: f64, rule: &str, below: &str) {
+        self.boxed(x, y, "<rect class=\"node\"", rule, [&cut(rule, 23), below]);
+    }
+
+    fn leaf(&mut self, x: f64, y: f64, value: f64, count: usize) {
+        let share = if self.strongest > 0.0 { value.abs() / self.strongest } else { 0.0 };
+        let side = if value < 0.0 { "falls" } else { "rises" };
+        let rect = format!("<rect class=\"leaf {side}\" fill-opacity=\"{:.2}\"", 0.12 + 0.38 * share);
+        let text = if value > 0.0 { format!("+{}", short(value)) } else { short(value) };
+        self.boxed(x, y, &rect, &format!("{value}"), [&text, &format!("{count} rows")]);
+    }
+
+    fn boxed(&mut self, x: f64, y: f64, rect: &str, whole: &str, [first, second]: [&str; 2]) {
+        let (left, top) = (x + 8.0, y - BOX.1 / 2.0);
+        let _ = write!(
+            self.out,
+            "<g><title>{}</title>{rect} x=\"{x:.1}\" y=\"{top:.1}\" width=\"{}\" height=\"{}\" rx=\"5\"/><text \
+             class=\"label strong\" x=\"{left:.1}\" y=\"{:.1}\">{}</text><text class=\"tick\" x=\"{left:.1}\" \
+             y=\"{:.1}\">{}</text></g>",
+            escape(whole),
+            BOX.0,
+            BOX.1,
+            y - 2.5,
+            escape(first),
+            y + 11.0,
+            escape(second)
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(leaves: usize) -> Node {
+        let leaf = Node::Leaf { value: -0.25, count: 3 };
+        if leaves == 1 {
+            return leaf;
+        }
+        let rule = format!("a<b ≤ {leaves}");
+        let children = Box::new([chain(leaves - 1), leaf]);
+        Node::Split { rule, missing_left: Some(true), gain: 1.5, count: 3 * leaves, children }
+    }
+
+    fn drawn(leaves: usize) -> DrawnTree {
+        DrawnTree { index: 0, of: 1, class: None, root: chain(leaves) }
+    }
+
+    #[test]
+    fn all_leaves_of_a_tree_of_31_are_drawn() {
+        let svg = tree(&drawn(31));
+        assert_eq!(svg.matches("class=\"leaf falls\"").count(), 31);
+        assert_eq!(svg.matches("class=\"node\"").count(), 30);
+        assert!(!is_cut(&drawn(31)));
+        assert!(svg.contains("a&lt;b ≤ 31") && !svg.contains("a<b"));
+        assert!(svg.contains("gain 1.5 · 93 rows") && svg.contains("-0.25"));
+    }
+
+    #[test]
+    fn of_a_larger_tree_the_upper_part_is_drawn() {
+        let svg = tree(&drawn(40));
+        assert_eq!(svg.matches("class=\"leaf falls\"").count(), 30);
+        assert_eq!(svg.matches(">…<").count(), 2);
+        assert!(is_cut(&drawn(40)));
+        assert_eq!(tree(&drawn(1)).matches("class=\"leaf falls\"").count(), 1);
+    }
+}
