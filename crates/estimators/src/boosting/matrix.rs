@@ -17,6 +17,36 @@ pub struct Csr<'a> {
     pub width: usize,
 }
 
+impl Csr<'_> {
+    /// Some columns, all rows or some of them; each row is walked once.
+    fn some_columns(&self, wanted: &[usize], rows: Option<&[usize]>) -> Vec<Vec<f64>> {
+        let count = rows.map_or(self.indptr.len().saturating_sub(1), <[usize]>::len);
+        let mut out = vec![vec![0.0; count]; wanted.len()];
+        let (low, high) =
+            wanted.iter().fold((usize::MAX, 0), |(low, high), c| (low.min(*c), high.max(c + 1)));
+        // Where each column of the range goes to.
+        let mut place = vec![usize::MAX; high.saturating_sub(low)];
+        for (i, column) in wanted.iter().enumerate() {
+            if let Some(p) = place.get_mut(column - low) {
+                *p = i;
+            }
+        }
+        for at in 0..count {
+            let row = rows.map_or(Some(at), |rows| rows.get(at).copied()).unwrap_or_default();
+            let (columns, values) = self.row(row);
+            let from = columns.partition_point(|c| (*c as usize) < low);
+            let cells = columns.iter().zip(values).skip(from).take_while(|(c, _)| (**c as usize) < high);
+            for (column, x) in cells {
+                let to = place.get(*column as usize - low).and_then(|p| out.get_mut(*p));
+                if let Some(cell) = to.and_then(|column| column.get_mut(at)) {
+                    *cell = *x;
+                }
+            }
+        }
+        out
+    }
+}
+
 /// A table of numbers.
 #[derive(Debug, Clone)]
 pub enum Matrix<'a> {
@@ -122,17 +152,15 @@ impl Matrix<'_> {
             let one = |c: &usize| columns.get(*c).map_or(Cow::Owned(Vec::new()), |c| Cow::Borrowed(&**c));
             return wanted.iter().map(one).collect();
         }
-        let count = rows.map_or(self.rows(), <[usize]>::len);
-        let mut out: Vec<Vec<f64>> = wanted.iter().map(|_| Vec::with_capacity(count)).collect();
-        let mut push = |row: usize| {
-            for (column, out) in wanted.iter().zip(&mut out) {
-                out.push(self.get(row, *column));
+        let out = match self {
+            Self::Rows64 { values, width } => strided(values, *width, wanted, rows, |x| x),
+            Self::Rows32 { values, width } => strided(values, *width, wanted, rows, f64::from),
+            Self::Sparse(csr) => csr.some_columns(wanted, rows),
+            Self::Columns(_) => {
+                let rows = rows.unwrap_or_default();
+                wanted.iter().map(|c| rows.iter().map(|r| self.get(*r, *c)).collect()).collect()
             }
         };
-        match rows {
-            None => (0..count).for_each(&mut push),
-            Some(rows) => rows.iter().for_each(|r| push(*r)),
-        }
         out.into_iter().map(Cow::Owned).collect()
     }
 
@@ -161,6 +189,41 @@ impl Matrix<'_> {
     }
 }
 
+/// Bytes of rows that are turned into columns at once: they stay in the second cache.
+const TILE: usize = 128 << 10;
+
+/// Columns of numbers that lie row after row.
+fn strided<T: Copy>(
+    values: &[T],
+    width: usize,
+    wanted: &[usize],
+    rows: Option<&[usize]>,
+    number: impl Fn(T) -> f64 + Copy,
+) -> Vec<Vec<f64>> {
+    let all = values.len() / width.max(1);
+    let count = rows.map_or(all, <[usize]>::len);
+    let tile = (TILE / (width * size_of::<T>()).max(1)).max(16);
+    let mut out: Vec<Vec<f64>> = wanted.iter().map(|_| Vec::with_capacity(count)).collect();
+    for from in (0..count).step_by(tile) {
+        let to = (from + tile).min(count);
+        for (column, out) in wanted.iter().zip(&mut out) {
+            match rows {
+                None => {
+                    let part = values.get(from * width + column..to * width).unwrap_or_default();
+                    out.extend(part.iter().step_by(width).map(|x| number(*x)));
+                }
+                Some(rows) => {
+                    let part = rows.get(from..to).unwrap_or_default();
+                    out.extend(
+                        part.iter().filter_map(|r| values.get(r * width + column)).map(|x| number(*x)),
+                    );
+                }
+            }
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
@@ -182,6 +245,42 @@ mod tests {
             m.row(1, &mut row);
             assert_eq!(row, [3.0, 0.0, 4.0]);
             assert_eq!(m.get(0, 1), 2.0);
+        }
+    }
+
+    #[test]
+    fn columns_are_those_of_the_cells() {
+        let (rows, width) = (5000, 9);
+        let cell = |i: usize| if i % 3 == 0 { (i % 17) as f64 } else { 0.0 };
+        let dense: Vec<f64> = (0..rows * width).map(cell).collect();
+        let single: Vec<f32> = dense.iter().map(|x| *x as f32).collect();
+        let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+        for row in dense.chunks(width) {
+            for (c, x) in row.iter().enumerate().filter(|(_, x)| **x != 0.0) {
+                indices.push(c as u32);
+                values.push(*x);
+            }
+            indptr.push(indices.len());
+        }
+        let kinds = [
+            Matrix::Columns(
+                (0..width).map(|c| dense.iter().skip(c).step_by(width).copied().collect()).collect(),
+            ),
+            Matrix::Rows64 { values: &dense, width },
+            Matrix::Rows32 { values: &single, width },
+            Matrix::Sparse(Csr::new(indptr, indices, values, width).unwrap()),
+        ];
+        let some: Vec<usize> = (0..rows).filter(|r| r % 7 < 3).collect();
+        for m in &kinds {
+            for wanted in [vec![0, 1, 2], vec![2, 5, 8], vec![8]] {
+                for rows_of in [None, Some(some.as_slice())] {
+                    let got = m.some_columns(&wanted, rows_of);
+                    for (c, column) in wanted.iter().zip(got) {
+                        let at: Vec<usize> = rows_of.map_or((0..rows).collect(), <[usize]>::to_vec);
+                        assert!(at.iter().map(|r| dense[r * width + c]).eq(column.iter().copied()));
+                    }
+                }
+            }
         }
     }
 

@@ -43,8 +43,9 @@ impl Layout {
         let (rows, width) = (x.rows(), x.width());
         let sample = sample_rows(rows, rule.sample);
         let found: Vec<Mutex<Result<Option<BinMapper>>>> = (0..width).map(|_| Mutex::new(Ok(None))).collect();
-        pool.run(width.div_ceil(GROUP), |group| {
-            let columns = group * GROUP..((group + 1) * GROUP).min(width);
+        let size = group_of(rows, width);
+        pool.run(width.div_ceil(size), |group| {
+            let columns = group * size..((group + 1) * size).min(width);
             let values = x.columns(columns.clone(), sample.as_deref());
             for (i, values) in columns.zip(&values) {
                 let category = names.levels.get(i).is_some_and(Option::is_some);
@@ -78,8 +79,9 @@ impl Layout {
     pub(super) fn bin(&self, x: &Matrix<'_>, pool: &Pool) -> Vec<Column> {
         let out: Vec<Mutex<Column>> =
             self.features.iter().map(|_| Mutex::new(Column::Bytes(Vec::new()))).collect();
-        pool.run(self.features.len().div_ceil(GROUP), |group| {
-            let own = group * GROUP..((group + 1) * GROUP).min(self.features.len());
+        let size = group_of(x.rows(), self.features.len());
+        pool.run(self.features.len().div_ceil(size), |group| {
+            let own = group * size..((group + 1) * size).min(self.features.len());
             let features = &self.features[own.clone()];
             let indices: Vec<usize> = features.iter().map(|f| f.index).collect();
             let columns = x.some_columns(&indices, None);
@@ -131,7 +133,9 @@ fn left_bins(tree: &Tree, node: usize, mapper: &BinMapper) -> LeftBins {
 }
 
 /// Columns that a task takes from the rows at once: neighbours lie in the same cache lines.
-const GROUP: usize = 7;
+fn group_of(rows: usize, width: usize) -> usize {
+    if width > 64 && rows <= 1 << 20 { 16 } else { 7 }
+}
 
 /// The bins of a feature, unless it cannot be split; `(min_leaf, rows)` says what a leaf needs.
 fn map_feature(
