@@ -3,12 +3,15 @@
 
 mod parameters;
 
-use crate::boosting::GradientBoosting;
-use crate::discriminant::LinearDiscriminant;
-use crate::linear::{ElasticNet, ElasticNetCv, Glm, Lasso, LassoCv, LeastSquares, Logistic, Ridge, RidgeCv};
-use lyceum_core::{Error, Estimator, Params, Result};
+use crate::boosting::{Booster, GradientBoosting};
+use crate::discriminant::{LinearDiscriminant, QuadraticDiscriminant, QuadraticModel};
+use crate::linear::{
+    ElasticNet, ElasticNetCv, Glm, Lasso, LassoCv, LeastSquares, LinearModel, Logistic, Ridge, RidgeCv,
+};
+use lyceum_core::{Error, Estimator, Model, Params, Result};
 pub use parameters::{Kind, Parameter, fill};
 pub(crate) use parameters::{count, flag, number, numbers, word};
+use std::path::Path;
 
 /// What an estimator can learn to predict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Entry {
     pub exceptions: &'static [(&'static str, &'static str)],
     /// Builds it from parameters by its own names, all of them there.
     make: fn(&Params) -> Result<Box<dyn Estimator>>,
+    /// Loads what its models save.
+    load: fn(&Path) -> Result<Box<dyn Model>>,
 }
 
 impl Entry {
@@ -53,6 +58,14 @@ impl Entry {
             return (self.make)(params);
         }
         (self.make)(&fill(self.parameters, params)?)
+    }
+
+    /// Loads a model that this estimator fitted, from the folder that it was saved in.
+    ///
+    /// # Errors
+    /// Files that are not there, or not those of such a model.
+    pub fn load(&self, folder: &Path) -> Result<Box<dyn Model>> {
+        (self.load)(folder)
     }
 }
 
@@ -99,6 +112,7 @@ const ENTRY: Entry = Entry {
     takes_missing: false,
     exceptions: &[],
     make: |_| Err(Error::internal("an entry without constructor")),
+    load: |folder| Ok(Box::new(LinearModel::load(folder)?)),
 };
 
 /// Every estimator, by name.
@@ -136,6 +150,7 @@ pub const ENTRIES: &[Entry] = &[
             ("a row of weight zero is none", "bins and the least rows of a leaf count rows, not weights"),
         ],
         make: |p| Ok(Box::new(GradientBoosting::from_params(p)?)),
+        load: |folder| Ok(Box::new(Booster::load(folder)?)),
         ..ENTRY
     },
     Entry {
@@ -164,7 +179,18 @@ pub const ENTRIES: &[Entry] = &[
         doc: "linear discriminant analysis: normal classes of one covariance",
         aliases: &["lda"],
         tasks: &[Task::Binary, Task::Multiclass],
-        parameters: &[share("shrinkage", 0.0, "share of the identity in each class's covariance")],
+        parameters: &[
+            Parameter {
+                name: "solver",
+                kind: Kind::Choice(&["svd", "lsqr", "eigen"]),
+                doc: "coefficients count from the centre (svd, without shrinkage) or from 0",
+            },
+            Parameter {
+                name: "shrinkage",
+                kind: Kind::WordOrShare(&["none", "auto"]),
+                doc: "share of the identity in each class's covariance; auto is Ledoit and Wolf's",
+            },
+        ],
         make: |p| Ok(Box::new(LinearDiscriminant::of(p))),
         ..ENTRY
     },
@@ -199,6 +225,23 @@ pub const ENTRIES: &[Entry] = &[
         parameters: &[ALPHA, STEPS, GLM_TOL],
         positive_target: true,
         make: |p| Ok(Box::new(Glm::poisson(1.0).of(p))),
+        ..ENTRY
+    },
+    Entry {
+        name: "quadratic_discriminant",
+        doc: "quadratic discriminant analysis: normal classes, each of its own covariance",
+        aliases: &["qda"],
+        tasks: &[Task::Binary, Task::Multiclass],
+        parameters: &[
+            Parameter {
+                name: "priors",
+                kind: Kind::Numbers(&[]),
+                doc: "chances of the classes in their order; none: their shares of the rows",
+            },
+            share("reg_param", 0.0, "share of the identity in each class's covariance"),
+        ],
+        make: |p| Ok(Box::new(QuadraticDiscriminant::of(p))),
+        load: |folder| Ok(Box::new(QuadraticModel::load(folder)?)),
         ..ENTRY
     },
     Entry {

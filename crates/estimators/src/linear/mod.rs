@@ -1,6 +1,5 @@
-//! Linear models: least squares, ridge, lasso, elastic net, logistic regression, Poisson, gamma and
-//! Tweedie regression. All want complete numbers; categories
-//! become one column a value. Intercepts are never penalised.
+//! Linear models: least squares, ridge, lasso, elastic net, logistic regression, Poisson, gamma and Tweedie regression,
+//! regression with Huber's loss and of quantiles. All want complete numbers; categories become one column a value. Intercepts are never penalised.
 
 mod centred;
 mod choice;
@@ -37,5 +36,5 @@ pub(crate) use design::Design;
 pub(crate) use elastic_net::params;
 pub(crate) use logistic::classes;
 pub(crate) use model::Link;
-pub(crate) use numerics::gram;
-pub(crate) use solve::cholesky_solve;
+pub(crate) use numerics::{gram, right_singular};
+pub(crate) use solve::{cholesky_solve, explained};
