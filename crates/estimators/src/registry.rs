@@ -6,7 +6,8 @@ mod parameters;
 use crate::boosting::{Booster, GradientBoosting};
 use crate::discriminant::{LinearDiscriminant, QuadraticDiscriminant, QuadraticModel};
 use crate::linear::{
-    ElasticNet, ElasticNetCv, Glm, Lasso, LassoCv, LeastSquares, LinearModel, Logistic, Ridge, RidgeCv,
+    ElasticNet, ElasticNetCv, Glm, Huber, Lasso, LassoCv, LeastSquares, LinearModel, Logistic, Quantile,
+    Ridge, RidgeCv,
 };
 use lyceum_core::{Error, Estimator, Model, Params, Result};
 pub use parameters::{Kind, Parameter, fill};
@@ -98,6 +99,8 @@ const RULE: Parameter = Parameter {
     doc: "least error, or the largest penalty within one standard error of it",
 };
 
+const INTERCEPT: Parameter =
+    Parameter { name: "fit_intercept", kind: Kind::Flag(true), doc: "whether there is an intercept" };
 const STEPS: Parameter = whole("max_iter", 100, 1, "Newton steps at most");
 const GLM_TOL: Parameter =
     above_zero("tol", 1e-9, "largest entry of the gradient, relative to the data's scale");
@@ -151,6 +154,24 @@ pub const ENTRIES: &[Entry] = &[
         ],
         make: |p| Ok(Box::new(GradientBoosting::from_params(p)?)),
         load: |folder| Ok(Box::new(Booster::load(folder)?)),
+        ..ENTRY
+    },
+    Entry {
+        name: "huber",
+        doc: "regression with Huber's loss and a scale of its own: outliers pull at a bounded force",
+        aliases: &["huber_regressor"],
+        parameters: &[
+            Parameter {
+                name: "epsilon",
+                kind: Kind::Number { default: 1.35, min: 1.0, max: f64::INFINITY, above: false },
+                doc: "scales beyond which a residual is an outlier",
+            },
+            from_zero("alpha", 1e-4, "strength of the L2 penalty"),
+            STEPS,
+            above_zero("tol", 1e-10, "largest entry of the gradient, columns and target at deviation 1"),
+            INTERCEPT,
+        ],
+        make: |p| Ok(Box::new(Huber::of(p))),
         ..ENTRY
     },
     Entry {
@@ -242,6 +263,22 @@ pub const ENTRIES: &[Entry] = &[
         ],
         make: |p| Ok(Box::new(QuadraticDiscriminant::of(p))),
         load: |folder| Ok(Box::new(QuadraticModel::load(folder)?)),
+        ..ENTRY
+    },
+    Entry {
+        name: "quantile",
+        doc: "regression of a quantile with an L1 penalty, certified by its duality gap",
+        aliases: &["quantile_regressor"],
+        parameters: &[
+            Parameter {
+                name: "quantile",
+                kind: Kind::Number { default: 0.5, min: 0.0, max: 1.0, above: true },
+                doc: "which quantile, below 1",
+            },
+            ALPHA,
+            INTERCEPT,
+        ],
+        make: |p| Ok(Box::new(Quantile::of(p))),
         ..ENTRY
     },
     Entry {
