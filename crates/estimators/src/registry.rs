@@ -4,6 +4,7 @@
 mod parameters;
 
 use crate::boosting::{Booster, GradientBoosting};
+use crate::calibration::{CalibratedModel, Decision};
 use crate::discriminant::{LinearDiscriminant, QuadraticDiscriminant, QuadraticModel};
 use crate::linear::{
     ElasticNet, ElasticNetCv, Glm, Huber, Lasso, LassoCv, LeastSquares, LinearModel, Logistic, Quantile,
@@ -61,12 +62,17 @@ impl Entry {
         (self.make)(&fill(self.parameters, params)?)
     }
 
-    /// Loads a model that this estimator fitted, from the folder that it was saved in.
+    /// Loads a model that this estimator fitted, from the folder that it was saved in, with its calibration and threshold
+    /// where it has them.
     ///
     /// # Errors
     /// Files that are not there, or not those of such a model.
     pub fn load(&self, folder: &Path) -> Result<Box<dyn Model>> {
-        (self.load)(folder)
+        let model = (self.load)(folder)?;
+        Ok(match Decision::load(folder)? {
+            Some(decision) => Box::new(CalibratedModel::new(model, decision)),
+            None => model,
+        })
     }
 }
 
