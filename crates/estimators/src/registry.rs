@@ -7,8 +7,8 @@ use crate::boosting::{Booster, GradientBoosting};
 use crate::calibration::{CalibratedModel, Decision};
 use crate::discriminant::{LinearDiscriminant, QuadraticDiscriminant, QuadraticModel};
 use crate::linear::{
-    ElasticNet, ElasticNetCv, Glm, Huber, Lasso, LassoCv, LeastSquares, LinearModel, Logistic, Quantile,
-    Ridge, RidgeCv,
+    ElasticNet, ElasticNetCv, Glm, Huber, Lars, Lasso, LassoCv, LassoLars, LeastSquares, LinearModel,
+    Logistic, Quantile, Ridge, RidgeCv,
 };
 use lyceum_core::{Error, Estimator, Model, Params, Result};
 pub use parameters::{Kind, Parameter, fill};
@@ -181,6 +181,13 @@ pub const ENTRIES: &[Entry] = &[
         ..ENTRY
     },
     Entry {
+        name: "lars",
+        doc: "least angle regression: one column after the other joins the fit",
+        parameters: &[whole("n_nonzero_coefs", 500, 1, "columns at most")],
+        make: |p| Ok(Box::new(Lars::of(p))),
+        ..ENTRY
+    },
+    Entry {
         name: "lasso",
         doc: "least squares with an L1 penalty, certified by its duality gap",
         parameters: &[ALPHA, POSITIVE, PASSES],
@@ -192,6 +199,13 @@ pub const ENTRIES: &[Entry] = &[
         doc: "lasso with the penalty chosen by cross-validation",
         parameters: &[EPS, N_ALPHAS, CV, POSITIVE, RULE],
         make: |p| Ok(Box::new(LassoCv(ElasticNetCv::of(p, 1.0)))),
+        ..ENTRY
+    },
+    Entry {
+        name: "lasso_lars",
+        doc: "lasso, exactly, by the corners of its path",
+        parameters: &[ALPHA, whole("max_iter", 500, 1, "corners at most")],
+        make: |p| Ok(Box::new(LassoLars::of(p))),
         ..ENTRY
     },
     Entry {
