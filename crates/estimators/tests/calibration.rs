@@ -61,7 +61,7 @@ fn isotonic_is_the_peers() {
 fn isotonic_is_the_best_of_all_steps() {
     let mut random = Random::new(3, 0);
     for _ in 0..50 {
-        let n = 1 + random.below(9) as usize;
+        let n = 1 + random.below(9);
         let scores: Vec<f64> = (0..n).map(|i| i as f64).collect();
         let hits: Vec<bool> = (0..n).map(|_| random.below(2) == 1).collect();
         let curve = Isotonic::fit(&scores, &hits);
@@ -161,7 +161,7 @@ fn a_threshold_is_the_best_of_all() {
         Rule::Cost { false_positive: 9.0, false_negative: 1.0 },
     ];
     for round in 0..60 {
-        let n = 4 + random.below(40) as usize;
+        let n = 4 + random.below(40);
         // Few distinct scores, so that many are tied.
         let score: Vec<f64> = (0..n).map(|_| random.below(9) as f64 / 8.0).collect();
         let mut y: Vec<u8> = score.iter().map(|s| u8::from(random.unit() < *s)).collect();

@@ -164,7 +164,7 @@ fn every_fit_has_its_certificate() {
     use lyceum_data::Random;
     let mut random = Random::new(21, 0);
     for round in 0..40 {
-        let n = 5 + random.below(400) as usize;
+        let n = 5 + random.below(400);
         let whole = round % 2 == 0;
         // Whole numbers tie often, which makes the program degenerate; scales differ by millions; one column is a twin.
         let mut draw = |scale: f64| -> Vec<f64> {
