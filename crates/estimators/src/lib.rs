@@ -5,6 +5,7 @@
 //! configuration, draws a report, or trains by a gradient tape.
 
 pub mod boosting;
+pub mod calibration;
 pub mod discriminant;
 mod features;
 pub mod linear;
@@ -12,5 +13,6 @@ pub mod metrics;
 pub mod registry;
 pub mod selection;
 pub mod tables;
+pub mod thresholds;
 
 pub use features::Features;

@@ -3,12 +3,17 @@
 
 mod parameters;
 
-use crate::boosting::GradientBoosting;
-use crate::discriminant::LinearDiscriminant;
-use crate::linear::{ElasticNet, ElasticNetCv, Glm, Lasso, LassoCv, LeastSquares, Logistic, Ridge, RidgeCv};
-use lyceum_core::{Error, Estimator, Params, Result};
+use crate::boosting::{Booster, GradientBoosting};
+use crate::calibration::{CalibratedModel, Decision};
+use crate::discriminant::{LinearDiscriminant, QuadraticDiscriminant, QuadraticModel};
+use crate::linear::{
+    ElasticNet, ElasticNetCv, Glm, Huber, Lars, Lasso, LassoCv, LassoLars, LeastSquares, LinearModel,
+    Logistic, Quantile, Ridge, RidgeCv,
+};
+use lyceum_core::{Error, Estimator, Model, Params, Result};
 pub use parameters::{Kind, Parameter, fill};
 pub(crate) use parameters::{count, flag, number, numbers, word};
+use std::path::Path;
 
 /// What an estimator can learn to predict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +46,8 @@ pub struct Entry {
     pub exceptions: &'static [(&'static str, &'static str)],
     /// Builds it from parameters by its own names, all of them there.
     make: fn(&Params) -> Result<Box<dyn Estimator>>,
+    /// Loads what its models save.
+    load: fn(&Path) -> Result<Box<dyn Model>>,
 }
 
 impl Entry {
@@ -53,6 +60,19 @@ impl Entry {
             return (self.make)(params);
         }
         (self.make)(&fill(self.parameters, params)?)
+    }
+
+    /// Loads a model that this estimator fitted, from the folder that it was saved in, with its calibration and threshold
+    /// where it has them.
+    ///
+    /// # Errors
+    /// Files that are not there, or not those of such a model.
+    pub fn load(&self, folder: &Path) -> Result<Box<dyn Model>> {
+        let model = (self.load)(folder)?;
+        Ok(match Decision::load(folder)? {
+            Some(decision) => Box::new(CalibratedModel::new(model, decision)),
+            None => model,
+        })
     }
 }
 
@@ -85,6 +105,8 @@ const RULE: Parameter = Parameter {
     doc: "least error, or the largest penalty within one standard error of it",
 };
 
+const INTERCEPT: Parameter =
+    Parameter { name: "fit_intercept", kind: Kind::Flag(true), doc: "whether there is an intercept" };
 const STEPS: Parameter = whole("max_iter", 100, 1, "Newton steps at most");
 const GLM_TOL: Parameter =
     above_zero("tol", 1e-9, "largest entry of the gradient, relative to the data's scale");
@@ -99,6 +121,7 @@ const ENTRY: Entry = Entry {
     takes_missing: false,
     exceptions: &[],
     make: |_| Err(Error::internal("an entry without constructor")),
+    load: |folder| Ok(Box::new(LinearModel::load(folder)?)),
 };
 
 /// Every estimator, by name.
@@ -136,6 +159,32 @@ pub const ENTRIES: &[Entry] = &[
             ("a row of weight zero is none", "bins and the least rows of a leaf count rows, not weights"),
         ],
         make: |p| Ok(Box::new(GradientBoosting::from_params(p)?)),
+        load: |folder| Ok(Box::new(Booster::load(folder)?)),
+        ..ENTRY
+    },
+    Entry {
+        name: "huber",
+        doc: "regression with Huber's loss and a scale of its own: outliers pull at a bounded force",
+        aliases: &["huber_regressor"],
+        parameters: &[
+            Parameter {
+                name: "epsilon",
+                kind: Kind::Number { default: 1.35, min: 1.0, max: f64::INFINITY, above: false },
+                doc: "scales beyond which a residual is an outlier",
+            },
+            from_zero("alpha", 1e-4, "strength of the L2 penalty"),
+            STEPS,
+            above_zero("tol", 1e-10, "largest entry of the gradient, columns and target at deviation 1"),
+            INTERCEPT,
+        ],
+        make: |p| Ok(Box::new(Huber::of(p))),
+        ..ENTRY
+    },
+    Entry {
+        name: "lars",
+        doc: "least angle regression: one column after the other joins the fit",
+        parameters: &[whole("n_nonzero_coefs", 500, 1, "columns at most")],
+        make: |p| Ok(Box::new(Lars::of(p))),
         ..ENTRY
     },
     Entry {
@@ -153,6 +202,13 @@ pub const ENTRIES: &[Entry] = &[
         ..ENTRY
     },
     Entry {
+        name: "lasso_lars",
+        doc: "lasso, exactly, by the corners of its path",
+        parameters: &[ALPHA, whole("max_iter", 500, 1, "corners at most")],
+        make: |p| Ok(Box::new(LassoLars::of(p))),
+        ..ENTRY
+    },
+    Entry {
         name: "least_squares",
         doc: "ordinary least squares",
         aliases: &["ols", "linear_regression"],
@@ -164,7 +220,18 @@ pub const ENTRIES: &[Entry] = &[
         doc: "linear discriminant analysis: normal classes of one covariance",
         aliases: &["lda"],
         tasks: &[Task::Binary, Task::Multiclass],
-        parameters: &[share("shrinkage", 0.0, "share of the identity in each class's covariance")],
+        parameters: &[
+            Parameter {
+                name: "solver",
+                kind: Kind::Choice(&["svd", "lsqr", "eigen"]),
+                doc: "coefficients count from the centre (svd, without shrinkage) or from 0",
+            },
+            Parameter {
+                name: "shrinkage",
+                kind: Kind::WordOrShare(&["none", "auto"]),
+                doc: "share of the identity in each class's covariance; auto is Ledoit and Wolf's",
+            },
+        ],
         make: |p| Ok(Box::new(LinearDiscriminant::of(p))),
         ..ENTRY
     },
@@ -199,6 +266,39 @@ pub const ENTRIES: &[Entry] = &[
         parameters: &[ALPHA, STEPS, GLM_TOL],
         positive_target: true,
         make: |p| Ok(Box::new(Glm::poisson(1.0).of(p))),
+        ..ENTRY
+    },
+    Entry {
+        name: "quadratic_discriminant",
+        doc: "quadratic discriminant analysis: normal classes, each of its own covariance",
+        aliases: &["qda"],
+        tasks: &[Task::Binary, Task::Multiclass],
+        parameters: &[
+            Parameter {
+                name: "priors",
+                kind: Kind::Numbers(&[]),
+                doc: "chances of the classes in their order; none: their shares of the rows",
+            },
+            share("reg_param", 0.0, "share of the identity in each class's covariance"),
+        ],
+        make: |p| Ok(Box::new(QuadraticDiscriminant::of(p))),
+        load: |folder| Ok(Box::new(QuadraticModel::load(folder)?)),
+        ..ENTRY
+    },
+    Entry {
+        name: "quantile",
+        doc: "regression of a quantile with an L1 penalty, certified by its duality gap",
+        aliases: &["quantile_regressor"],
+        parameters: &[
+            Parameter {
+                name: "quantile",
+                kind: Kind::Number { default: 0.5, min: 0.0, max: 1.0, above: true },
+                doc: "which quantile, below 1",
+            },
+            ALPHA,
+            INTERCEPT,
+        ],
+        make: |p| Ok(Box::new(Quantile::of(p))),
         ..ENTRY
     },
     Entry {

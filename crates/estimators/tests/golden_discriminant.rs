@@ -10,7 +10,7 @@ mod common;
 
 use common::{floats, json, numbers};
 use lyceum_core::{Column, Estimator, FitContext, Prediction, Table, Target, TrainingSet};
-use lyceum_estimators::discriminant::LinearDiscriminant;
+use lyceum_estimators::discriminant::{LinearDiscriminant, QuadraticDiscriminant, Shrinkage, Solver};
 use lyceum_estimators::linear::LinearModel;
 use serde_json::Value as Json;
 
@@ -23,9 +23,9 @@ fn raw(name: &str) -> Option<TrainingSet> {
     Some(TrainingSet::new(table.into(), Target::Multiclass { codes, classes: 3 }).unwrap())
 }
 
-fn fit(data: &TrainingSet, shrinkage: f64) -> LinearModel {
+fn fit(data: &TrainingSet, how: LinearDiscriminant) -> LinearModel {
     let dir = tempfile::tempdir().unwrap();
-    let model = LinearDiscriminant { shrinkage }.fit(data, &FitContext::default()).unwrap();
+    let model = how.fit(data, &FitContext::default()).unwrap();
     model.save(dir.path()).unwrap();
     LinearModel::load(dir.path()).unwrap()
 }
@@ -43,24 +43,130 @@ fn flat(rows: &Json) -> Vec<f64> {
     rows.as_array().unwrap().iter().flat_map(floats).collect()
 }
 
+fn accuracy(p: &Prediction, data: &TrainingSet) -> f64 {
+    let (Prediction::Probabilities { p, .. }, Target::Multiclass { codes, .. }) = (p, &data.y) else {
+        panic!()
+    };
+    let right = |(p, c): (&[f64], &u32)| p.iter().all(|other| *other <= p[*c as usize]);
+    let hits = p.chunks_exact(3).zip(codes).filter(|(p, c)| right((p, c))).count();
+    hits as f64 / codes.len() as f64
+}
+
 #[test]
 fn coefficients_and_accuracy() {
     let Some(golden) = json("golden/classical/lda_discriminant.json") else { return };
-    for (case, name, shrinkage) in
-        [("iris_svd", "iris", 0.0), ("wine_svd", "wine", 0.0), ("wine_eigen_0.3", "wine", 0.3)]
-    {
+    for (case, name, solver, shrinkage) in [
+        ("iris_svd", "iris", Solver::Svd, Shrinkage::None),
+        ("wine_svd", "wine", Solver::Svd, Shrinkage::None),
+        ("wine_eigen_0.3", "wine", Solver::Eigen, Shrinkage::Share(0.3)),
+        ("wine_lsqr_ledoit_wolf", "wine", Solver::Lsqr, Shrinkage::Auto),
+    ] {
         let data = raw(name).unwrap();
-        let model = fit(&data, shrinkage);
+        let model = fit(&data, LinearDiscriminant { solver, shrinkage });
         close(&model.coef, &flat(&golden[case]["coef"]));
         close(&model.intercept, &floats(&golden[case]["intercept"]));
-        let Some(accuracy) = golden[case]["acc"].as_f64() else { continue };
-        let (Prediction::Probabilities { p, .. }, Target::Multiclass { codes, .. }) =
-            (lyceum_core::Model::predict(&model, &data.x).unwrap(), &data.y)
-        else {
-            panic!()
-        };
-        let right = |(p, c): (&[f64], &u32)| p.iter().all(|other| *other <= p[*c as usize]);
-        let hits = p.chunks_exact(3).zip(codes).filter(|(p, c)| right((p, c))).count();
-        close(&[hits as f64 / codes.len() as f64], &[accuracy]);
+        let Some(want) = golden[case]["acc"].as_f64() else { continue };
+        let p = lyceum_core::Model::predict(&model, &data.x).unwrap();
+        close(&[accuracy(&p, &data)], &[want]);
     }
+}
+
+#[test]
+fn quadratic_probabilities_and_accuracy() {
+    let Some(golden) = json("golden/classical/lda_discriminant.json") else { return };
+    let data = raw("iris").unwrap();
+    let model = QuadraticDiscriminant::default().fit(&data, &FitContext::default()).unwrap();
+    let p = model.predict(&data.x).unwrap();
+    close(&[accuracy(&p, &data)], &[golden["iris_qda"]["acc"].as_f64().unwrap()]);
+    let Prediction::Probabilities { p, .. } = p else { panic!() };
+    // Rows 0, 60 and 120.
+    let three: Vec<f64> = [0, 60, 120].iter().flat_map(|row| p[row * 3..row * 3 + 3].to_vec()).collect();
+    for (got, want) in three.iter().zip(flat(&golden["iris_qda"]["proba"])) {
+        assert!((got - want).abs() <= 1e-6 * want, "{got} for {want}");
+    }
+}
+
+/// 60 rows of two columns made here, classes of 22, 31 and 7 rows.
+fn made() -> TrainingSet {
+    let codes: Vec<u32> = (0..60u32).map(|i| u32::from((i * 29) % 7 > 2) + u32::from(i % 5 == 0)).collect();
+    let rows = || (0..60u32).map(f64::from).zip(&codes).map(|(i, c)| (i, f64::from(*c)));
+    let a = rows().map(|(i, c)| (i * 37.0) % 101.0 / 50.0 - 1.0 + 0.5 * c).collect();
+    let b = rows().map(|(i, c)| ((i * 53.0) % 97.0 / 40.0 - 1.2) * (1.0 + c)).collect();
+    let x = Table::new([("a", Column::Number(a)), ("b", Column::Number(b))]).unwrap();
+    TrainingSet::new(x.into(), Target::Multiclass { codes, classes: 3 }).unwrap()
+}
+
+#[test]
+fn rows_made_here_get_the_peers_probabilities() {
+    let data = made();
+    let first_two = |how: QuadraticDiscriminant, want: [f64; 6]| {
+        let model = how.fit(&data, &FitContext::default()).unwrap();
+        let Prediction::Probabilities { p, .. } = model.predict(&data.x).unwrap() else { panic!() };
+        for (got, want) in p.iter().zip(want) {
+            assert!((got - want).abs() < 1e-10, "{got} for {want}");
+        }
+    };
+    let plain = [
+        0.014397927935977384,
+        0.9669613431879707,
+        0.018640728876051952,
+        0.756418660134267,
+        0.23839014847766088,
+        0.005191191388072285,
+    ];
+    first_two(QuadraticDiscriminant::default(), plain);
+    let drawn = [
+        0.037110809145454844,
+        0.9218139801016063,
+        0.04107521075293877,
+        0.666534578291116,
+        0.3125504281446471,
+        0.020914993564236914,
+    ];
+    first_two(QuadraticDiscriminant { reg_param: 0.25, ..QuadraticDiscriminant::default() }, drawn);
+    let told = [
+        0.01716038531315103,
+        0.7901055383468345,
+        0.1927340763400144,
+        0.6551392769480093,
+        0.2635283147703212,
+        0.08133240828166959,
+    ];
+    first_two(QuadraticDiscriminant { reg_param: 0.1, priors: vec![0.2, 0.3, 0.5] }, told);
+    let model = fit(&data, LinearDiscriminant { solver: Solver::Lsqr, shrinkage: Shrinkage::Auto });
+    let coef = [
+        0.08853134655634136,
+        0.06627181829102187,
+        1.3955586457160913,
+        -0.34204809440527384,
+        2.7824137489135876,
+        0.560943604820435,
+    ];
+    close(&model.coef, &coef);
+    close(&model.intercept, &[-1.007943669976681, -1.0786099263931201, -3.697543098980413]);
+}
+
+#[test]
+fn what_cannot_be_fitted_is_told() {
+    let fault = |e: &dyn Estimator, data: &TrainingSet| {
+        e.fit(data, &FitContext::default()).err().unwrap().to_string()
+    };
+    let mut flat = made();
+    // The second column is constant within the last class alone.
+    let (Target::Multiclass { codes, .. }, Column::Number(b)) = (&flat.y, flat.x.column("b").unwrap()) else {
+        panic!()
+    };
+    let b = b.iter().zip(codes).map(|(b, c)| if *c == 2 { 1.0 } else { *b }).collect();
+    let a = flat.x.column("a").unwrap().clone();
+    flat.x = Table::new([("a", a), ("b", Column::Number(b))]).unwrap().into();
+    let no_inverse =
+        "the covariance of class 2 has no inverse\n  hint: set reg_param above 0, or take fewer columns";
+    assert_eq!(fault(&QuadraticDiscriminant::default(), &flat), no_inverse);
+    let drawn = QuadraticDiscriminant { reg_param: 0.1, ..QuadraticDiscriminant::default() };
+    assert!(drawn.fit(&flat, &FitContext::default()).is_ok());
+    let two = QuadraticDiscriminant { priors: vec![0.5, 0.5], ..QuadraticDiscriminant::default() };
+    assert_eq!(fault(&two, &made()), "priors: expected 3 numbers, got 2");
+    let svd = LinearDiscriminant { shrinkage: Shrinkage::Auto, ..LinearDiscriminant::default() };
+    let told = "shrinkage: the solver svd takes no shrinkage\n  hint: set solver to lsqr or eigen";
+    assert_eq!(fault(&svd, &made()), told);
 }

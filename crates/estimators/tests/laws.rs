@@ -6,13 +6,10 @@
     reason = "a test that panics has failed"
 )]
 
-use lyceum_core::{Column, FitContext, Model, Params, Table, Target, TrainingSet, Value, laws};
+use lyceum_core::{Column, FitContext, Params, Table, Target, TrainingSet, Value, laws};
 use lyceum_data::Random;
-use lyceum_estimators::boosting::Booster;
-use lyceum_estimators::linear::LinearModel;
-use lyceum_estimators::registry::{ENTRIES, Entry, Task, make};
+use lyceum_estimators::registry::{ENTRIES, Task, make};
 use std::collections::BTreeSet;
-use std::path::Path;
 
 fn data(task: Task, with_missing: bool, positive: bool) -> TrainingSet {
     let mut random = Random::new(11, 0);
@@ -51,13 +48,6 @@ fn data(task: Task, with_missing: bool, positive: bool) -> TrainingSet {
     TrainingSet::new(x.into(), y).unwrap()
 }
 
-fn load(entry: &Entry, folder: &Path) -> lyceum_core::Result<Box<dyn Model>> {
-    Ok(match entry.name {
-        "gradient_boosting" => Box::new(Booster::load(folder)?),
-        _ => Box::new(LinearModel::load(folder)?),
-    })
-}
-
 #[test]
 fn every_estimator_keeps_the_laws_but_those_it_declares() {
     let mut wrong = Vec::new();
@@ -71,7 +61,7 @@ fn every_estimator_keeps_the_laws_but_those_it_declares() {
                 data: &data(*task, entry.takes_missing, entry.positive_target),
                 takes_missing: entry.takes_missing,
                 folder: dir.path(),
-                load: &|folder| load(entry, folder),
+                load: &|folder| entry.load(folder),
             };
             for (law, e) in laws::estimator(&case) {
                 seen.insert(law);
@@ -121,7 +111,7 @@ fn what_is_saved_predicts_the_same_bits() {
             let model = entry.make(&Params::new()).unwrap().fit(&data, &FitContext::default()).unwrap();
             let dir = tempfile::tempdir().unwrap();
             model.save(dir.path()).unwrap();
-            let back = load(entry, dir.path()).unwrap();
+            let back = entry.load(dir.path()).unwrap();
             assert_eq!(
                 back.predict(&data.x).unwrap(),
                 model.predict(&data.x).unwrap(),

@@ -1,119 +1,97 @@
 //! Linear discriminant analysis: the score of a class is linear in the features, wᵏ = Σ⁻¹μₖ, where Σ is the covariance
 //! within classes: theirs (of divisor n), each drawn by `shrinkage` to a multiple of the identity, averaged by their
-//! priors. Coefficients are those of scikit-learn's `svd` without shrinkage and of its `lsqr` and `eigen` with it.
+//! priors. Coefficients are scikit-learn's.
 #![allow(clippy::indexing_slicing, reason = "classes and columns stay below their numbers")]
 
-use crate::Features;
-use crate::linear::{Design, LinearModel, Link, cholesky_solve, classes, gram, params, weights};
-use crate::registry::number;
+use super::covariance::{Shrinkage, covariance};
+use super::groups::Groups;
+use crate::linear::{LinearModel, Link, cholesky_solve, params};
+use crate::registry::word;
 use lyceum_core::{Error, Estimator, FitContext, Model, Params, Result, Target, TrainingSet, Value};
+
+/// What coefficients count from. The scores' differences are the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Solver {
+    /// From the centre of all rows; takes no shrinkage.
+    #[default]
+    Svd,
+    /// From 0.
+    Lsqr,
+    /// From 0, as [`Solver::Lsqr`]: both solve the same equations.
+    Eigen,
+}
 
 /// Linear discriminant analysis. Priors are the classes' shares of the rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LinearDiscriminant {
-    /// Share of the identity in each class's covariance, 0 to 1.
-    pub shrinkage: f64,
+    /// What coefficients count from.
+    pub solver: Solver,
+    /// Share of the identity in each class's covariance; wants a solver that takes it.
+    pub shrinkage: Shrinkage,
 }
 
 impl LinearDiscriminant {
     /// From a full set of parameters, as the registry checked them.
     pub(crate) fn of(p: &Params) -> Self {
-        Self { shrinkage: number(p, "shrinkage") }
-    }
-}
-
-/// Rows of one class: their weight, mean and centred products.
-struct Group {
-    total: f64,
-    mean: Vec<f64>,
-    scatter: Vec<f64>,
-}
-
-impl Group {
-    fn new(rows: &[(&[f64], f64)], d: usize, threads: usize) -> Self {
-        let total: f64 = rows.iter().map(|r| r.1).sum();
-        let mut mean = vec![0.0; d];
-        for (x, w) in rows {
-            mean.iter_mut().zip(*x).for_each(|(m, x)| *m += w / total * x);
-        }
-        let centred: Vec<f64> =
-            rows.iter().flat_map(|(x, _)| x.iter().zip(&mean).map(|(x, m)| x - m)).collect();
-        let scatter = gram(&centred, d, Some(&|row| rows[row].1), threads);
-        Self { total, mean, scatter }
+        let solver = match word(p, "solver") {
+            "lsqr" => Solver::Lsqr,
+            "eigen" => Solver::Eigen,
+            _ => Solver::Svd,
+        };
+        Self { solver, shrinkage: Shrinkage::of(p.get("shrinkage")) }
     }
 }
 
 impl Estimator for LinearDiscriminant {
     fn params(&self) -> Params {
-        params([("shrinkage", Value::Float(self.shrinkage))])
+        let solver = match self.solver {
+            Solver::Svd => "svd",
+            Solver::Lsqr => "lsqr",
+            Solver::Eigen => "eigen",
+        };
+        params([("solver", Value::from(solver)), ("shrinkage", self.shrinkage.value())])
     }
 
     fn fit(&self, data: &TrainingSet, cx: &FitContext) -> Result<Box<dyn Model>> {
-        if !(0.0..=1.0).contains(&self.shrinkage) {
+        if matches!(self.shrinkage, Shrinkage::Share(s) if !(0.0..=1.0).contains(&s)) {
             return Err(Error::invalid("expected a number from 0 to 1").at_key("shrinkage"));
         }
+        if self.solver == Solver::Svd && self.shrinkage != Shrinkage::None {
+            let e = Error::invalid("the solver svd takes no shrinkage").at_key("shrinkage");
+            return Err(e.hint("set solver to lsqr or eigen"));
+        }
         cx.cx.check()?;
-        let (codes, k) = classes(&data.y)?;
-        if codes.len() <= k && data.x.rows() == codes.len() {
-            let message = format!("{} rows are too few for the covariance within {k} classes", codes.len());
-            return Err(Error::invalid(message));
-        }
-        if data.x.rows() != codes.len() {
-            return Err(Error::invalid("features and target differ in rows"));
-        }
-        let weight = weights(data)?;
-        let features = Features::of(&data.x)?;
-        let design = Design::new(&features, &data.x)?;
-        let d = design.width;
-        let mut groups = Vec::with_capacity(k);
+        let groups = Groups::new(data)?;
+        let (d, k, total) = (groups.design.width, groups.len(), groups.total());
+        let share = |class: usize| groups.totals[class] / total;
+        let mut within = vec![0.0; d * d];
         for class in 0..k {
             cx.cx.check()?;
-            let own = codes.iter().enumerate().filter(|(_, c)| **c as usize == class);
-            let rows: Vec<(&[f64], f64)> = own
-                .map(|(row, _)| (design.row(row), weight.as_ref().map_or(1.0, |w| w[row])))
-                .filter(|r| r.1 > 0.0)
-                .collect();
-            if rows.is_empty() {
-                return Err(Error::invalid(format!("no row is of class {class}, so it has no mean")));
-            }
-            groups.push(Group::new(&rows, d, cx.threads));
+            let own = covariance(&groups, class, self.shrinkage, cx.threads);
+            within.iter_mut().zip(&own).for_each(|(o, s)| *o += share(class) * s);
         }
-        let total: f64 = groups.iter().map(|g| g.total).sum();
-        let covariance = self.covariance(&groups, d, total);
+        let centre: Vec<f64> =
+            (0..d).map(|j| (0..k).map(|class| share(class) * groups.mean(class)[j]).sum()).collect();
         let mut coef = Vec::with_capacity(k * d);
         let mut intercept = Vec::with_capacity(k);
-        let centre: Vec<f64> =
-            (0..d).map(|j| groups.iter().map(|g| g.total / total * g.mean[j]).sum()).collect();
-        for group in &groups {
-            // Scores count from the centre of all rows, as scikit-learn's do; what is common to classes drops out.
-            let from = |j: usize| if self.shrinkage > 0.0 { 0.0 } else { centre[j] };
-            let mean: Vec<f64> = (0..d).map(|j| group.mean[j] - from(j)).collect();
-            let w = solve_columns(&covariance, &mean, &centre)?;
+        for class in 0..k {
+            // What the centre adds to every class alike drops out of the probabilities.
+            let from = |j: usize| if self.solver == Solver::Svd { centre[j] } else { 0.0 };
+            let mean: Vec<f64> = groups.mean(class).iter().enumerate().map(|(j, m)| m - from(j)).collect();
+            let w = solve_columns(&within, &mean, &centre)?;
             let along: f64 = w.iter().zip(&mean).map(|(w, m)| w * m).sum();
             let shift: f64 = w.iter().enumerate().map(|(j, w)| w * from(j)).sum();
-            intercept.push((group.total / total).ln() - 0.5 * along - shift);
+            intercept.push(share(class).ln() - 0.5 * along - shift);
             coef.extend(w);
         }
+        let features = &groups.features;
         Ok(Box::new(match (&data.y, &intercept[..]) {
             (Target::Binary(_), [no, yes]) => {
                 let difference = (0..d).map(|j| coef[d + j] - coef[j]).collect();
-                LinearModel::new(Link::Logit, &features, difference, vec![yes - no])
+                LinearModel::new(Link::Logit, features, difference, vec![yes - no])
             }
-            _ => LinearModel::new(Link::Softmax, &features, coef, intercept),
+            _ => LinearModel::new(Link::Softmax, features, coef, intercept),
         }))
-    }
-}
-
-impl LinearDiscriminant {
-    fn covariance(&self, groups: &[Group], d: usize, total: f64) -> Vec<f64> {
-        let mut out = vec![0.0; d * d];
-        for g in groups {
-            // The prior times the class's own covariance is its products over all rows.
-            let trace: f64 = (0..d).map(|j| g.scatter[j * d + j]).sum();
-            out.iter_mut().zip(&g.scatter).for_each(|(o, s)| *o += (1.0 - self.shrinkage) * s / total);
-            (0..d).for_each(|j| out[j * d + j] += self.shrinkage * trace / (d as f64 * total));
-        }
-        out
     }
 }
 
@@ -135,5 +113,6 @@ fn solve_columns(covariance: &[f64], mean: &[f64], centre: &[f64]) -> Result<Vec
     if out.iter().all(|w| w.is_finite()) {
         return Ok(out);
     }
-    Err(Error::invalid("the covariance within classes has no inverse").hint("set shrinkage above 0"))
+    let e = Error::invalid("the covariance within classes has no inverse");
+    Err(e.hint("set solver to lsqr and shrinkage to auto"))
 }

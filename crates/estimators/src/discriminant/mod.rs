@@ -1,5 +1,12 @@
-//! Discriminant analysis: classes as normal distributions of one covariance.
+//! Discriminant analysis: classes as normal distributions, of one covariance (linear) or of one each (quadratic).
 
+mod covariance;
+mod groups;
 mod linear;
+mod quadratic;
+mod quadratic_model;
 
-pub use linear::LinearDiscriminant;
+pub use covariance::Shrinkage;
+pub use linear::{LinearDiscriminant, Solver};
+pub use quadratic::QuadraticDiscriminant;
+pub use quadratic_model::QuadraticModel;

@@ -155,6 +155,26 @@ pub(crate) fn eigen(a: &[f64], n: usize) -> Result<(Vec<f64>, Vec<f64>)> {
     Ok((values, vectors))
 }
 
+/// Singular values of row-major `x` `[rows, width]`, falling, and its right singular vectors, one a row: row-major
+/// `[width, width]`. Values beyond the number of rows are 0.
+///
+/// # Errors
+/// Numbers that are not finite.
+pub(crate) fn right_singular(mut x: Vec<f64>, width: usize) -> Result<(Vec<f64>, Vec<f64>)> {
+    if width == 0 {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let rows = (x.len() / width).max(width);
+    x.resize(rows * width, 0.0);
+    let found = MatRef::from_row_major_slice(&x, rows, width)
+        .thin_svd()
+        .map_err(|_| Error::invalid("the singular values of a class's rows were not found"))?;
+    let (s, v) = (found.S(), found.V());
+    let values = (0..width).map(|i| s[i]).collect();
+    let vectors = (0..width * width).map(|at| v[(at % width, at / width)]).collect();
+    Ok((values, vectors))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,5 +204,18 @@ mod tests {
             }
         }
         assert!(solve_definite(&[1.0, 2.0, 2.0, 1.0], &[1.0, 1.0]).is_none());
+    }
+
+    #[test]
+    fn singular_vectors_rebuild_the_products() {
+        // Two rows of three columns: the third value is 0, its vector across both rows.
+        let x = vec![1.0, 2.0, -1.0, 0.5, 0.0, 3.0];
+        let (s, v) = right_singular(x.clone(), 3).expect("a small matrix");
+        assert!(s[0] >= s[1] && s[1] > 0.1 && s[2].abs() < 1e-12, "{s:?}");
+        for at in 0..9 {
+            let (i, j) = (at / 3, at % 3);
+            let back: f64 = (0..3).map(|k| v[k * 3 + i] * s[k] * s[k] * v[k * 3 + j]).sum();
+            assert!((back - (x[i] * x[j] + x[3 + i] * x[3 + j])).abs() < 1e-12);
+        }
     }
 }

@@ -42,6 +42,24 @@ pub(crate) fn cholesky_solve(a: &mut [f64], b: &mut [f64]) {
     }
 }
 
+/// Which variables of a correlation matrix (row-major `[n, n]`, overwritten) the ones before them explain, all but a
+/// billionth of their variance.
+pub(crate) fn explained(a: &mut [f64], n: usize) -> Vec<bool> {
+    let mut out = vec![false; n];
+    for j in 0..n {
+        let pivot = a[j * n + j];
+        out[j] = pivot <= 1e-9;
+        if out[j] {
+            continue;
+        }
+        for i in j + 1..n {
+            let factor = a[i * n + j] / pivot;
+            (j + 1..n).for_each(|k| a[i * n + k] -= factor * a[j * n + k]);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

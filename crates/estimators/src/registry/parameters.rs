@@ -28,7 +28,9 @@ pub enum Kind {
     Flag(bool),
     /// One of several words; the first is the default.
     Choice(&'static [&'static str]),
-    /// Positive numbers, at least one.
+    /// One of several words, the first of them the default, or a number from 0 to 1.
+    WordOrShare(&'static [&'static str]),
+    /// Positive numbers, at least one where any are given.
     Numbers(&'static [f64]),
 }
 
@@ -50,7 +52,9 @@ impl Parameter {
             Kind::Number { default, .. } => Value::Float(default),
             Kind::Count { default, .. } => Value::Int(default as i64),
             Kind::Flag(default) => Value::Bool(default),
-            Kind::Choice(among) => Value::from(among.first().copied().unwrap_or_default()),
+            Kind::Choice(among) | Kind::WordOrShare(among) => {
+                Value::from(among.first().copied().unwrap_or_default())
+            }
             Kind::Numbers(default) => {
                 Value::List(Arc::new(default.iter().map(|v| Value::Float(*v)).collect()))
             }
@@ -71,6 +75,7 @@ impl Parameter {
             Kind::Count { min, .. } => format!("a whole number from {min}"),
             Kind::Flag(_) => "true or false".into(),
             Kind::Choice(among) => format!("one of {}", among.join(", ")),
+            Kind::WordOrShare(among) => format!("one of {}, or a number from 0 to 1", among.join(", ")),
             Kind::Numbers(_) => "a list of finite numbers above 0".into(),
         }
     }
@@ -92,7 +97,10 @@ impl Parameter {
                 if fits { Ok(Value::Int(v)) } else { Err(wrong()) }
             }
             Kind::Flag(_) => given.as_bool().map(Value::Bool).ok_or_else(wrong),
-            Kind::Choice(among) => {
+            Kind::WordOrShare(_) if given.as_f64().is_some_and(|v| (0.0..=1.0).contains(&v)) => {
+                Ok(Value::Float(given.as_f64().unwrap_or_default()))
+            }
+            Kind::Choice(among) | Kind::WordOrShare(among) => {
                 let word = given.as_str().ok_or_else(wrong)?;
                 if among.contains(&word) {
                     Ok(Value::from(word))

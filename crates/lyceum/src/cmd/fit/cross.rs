@@ -1,5 +1,6 @@
 //! `lyceum fit --cv K`: the estimator judged fold after fold.
 
+use super::decide::Scores;
 use super::{Labels, Measures, measures};
 use lyceum_core::{Error, Estimator, FitContext, Progress, Result, Table, Target, TrainingSet, Value};
 use lyceum_data::Random;
@@ -20,6 +21,9 @@ pub(in crate::cmd) struct Crossed {
     folds: Vec<FoldReport>,
     pub(in crate::cmd) mean: Measures,
     pub(in crate::cmd) standard_error: Measures,
+    /// Of each row by the model that did not learn from it.
+    #[serde(skip)]
+    pub(super) scores: Scores,
 }
 
 #[derive(Serialize)]
@@ -55,6 +59,7 @@ impl Rule {
         let made = folds(x.rows(), count, keep, fit.seed)?;
         progress.begin("folds", Some(made.len() as u64));
         let mut all = Vec::with_capacity(made.len());
+        let mut scores = Scores::default();
         for (i, fold) in made.iter().enumerate() {
             fit.cx.check()?;
             let start = std::time::Instant::now();
@@ -64,7 +69,9 @@ impl Rule {
             let quiet = FitContext { progress: FitContext::default().progress, ..fit.clone() };
             let model = estimator.fit(&data, &quiet).map_err(|e| e.at_key(format!("fold {}", i + 1)))?;
             let fit_s = start.elapsed().as_secs_f64();
-            let measures = measures(&*model, &x.take(&fold.test), &y.take(&fold.test))?;
+            let (prediction, own) = (model.predict(&x.take(&fold.test))?, y.take(&fold.test));
+            scores.push(&prediction, &own, Some(i));
+            let measures = measures(&prediction, &own)?;
             all.push(FoldReport { rows: train.len(), held_out: fold.test.len(), measures, fit_s });
             progress.at(i as u64 + 1);
         }
@@ -76,7 +83,7 @@ impl Rule {
             mean.insert(name, m);
             standard_error.insert(name, e);
         }
-        Ok(Crossed { folds: all, mean, standard_error })
+        Ok(Crossed { folds: all, mean, standard_error, scores })
     }
 }
 
