@@ -8,6 +8,12 @@ fn beside(x: f64, i: usize) -> f64 {
     x + (((i * 7919) % 101) as f64 / 100.0 - 0.5) * 0.5
 }
 
+/// A little more than a range, so that no dot lies on the edge.
+fn padded((low, high): (f64, f64)) -> (f64, f64) {
+    let more = 0.03 * (high - low);
+    (low - more, high + more)
+}
+
 /// Names of values that have room below a picture.
 const NAMES: usize = 12;
 
@@ -32,8 +38,7 @@ pub(super) fn dependence(d: &Dependence) -> Option<String> {
         known.enumerate().map(|(i, (x, y))| (beside(x, i), y)).collect()
     };
     let (x, y): (Vec<f64>, Vec<f64>) = kept.into_iter().unzip();
-    let (low, high) = range(y.iter().chain(&[0.0]));
-    let mut axes = axes(&x, (low, high), &d.names);
+    let mut axes = axes(&x, padded(range(y.iter().chain(&[0.0]))), &d.names);
     axes.level(0.0, "chance");
     axes.cloud(&x, &y, "dots one");
     Some(axes.finish("share against value", &d.feature, "share"))
@@ -44,8 +49,7 @@ pub(super) fn partial(p: &Partial) -> Option<String> {
     if p.x.is_empty() {
         return None;
     }
-    let (low, high) = range(p.mean.iter().chain(p.lines.iter().flatten()));
-    let mut axes = axes(&p.x, (low, high), &p.names);
+    let mut axes = axes(&p.x, padded(range(p.mean.iter().chain(p.lines.iter().flatten()))), &p.names);
     for (i, line) in p.lines.iter().enumerate() {
         if p.names.is_empty() {
             axes.line(&p.x, line, "single");

@@ -78,7 +78,11 @@ fn node(booster: &Booster, json: &Json) -> Option<Node> {
             let shown: Vec<&str> = all.iter().take(NAMED).map(String::as_str).collect();
             format!("{name} in {}{more}", shown.join(", "))
         }
-        number => format!("{name} ≤ {}", crate::report::short(number.as_f64()?)),
+        // Trees keep bounds that only 0 satisfies as the smallest numbers that are not 0.
+        number => {
+            let bound = number.as_f64().filter(|x| x.abs() > 1e-30).unwrap_or(0.0);
+            format!("{name} ≤ {}", crate::report::short(bound))
+        }
     };
     let is_category = json.get("threshold")?.is_string();
     let missing_left = match json.get("missing_type").and_then(Json::as_str) {
