@@ -14,15 +14,11 @@ fn padded((low, high): (f64, f64)) -> (f64, f64) {
     (low - more, high + more)
 }
 
-/// Names of values that have room below a picture.
-const NAMES: usize = 12;
-
 fn axes(x: &[f64], y: (f64, f64), names: &[String]) -> Axes {
     if names.is_empty() {
         return Axes::new(range(x.iter()), y);
     }
-    let shown = names.len().min(NAMES);
-    Axes::new((-0.5, shown as f64 - 0.5), y).with_names(names.iter().take(shown).cloned().collect())
+    Axes::new((-0.5, names.len() as f64 - 0.5), y).with_names(names.to_vec())
 }
 
 /// Share against value, one dot a row.
@@ -30,17 +26,14 @@ pub(super) fn dependence(d: &Dependence) -> Option<String> {
     if d.x.is_empty() {
         return None;
     }
-    let kept: Vec<(f64, f64)> = d.x.iter().copied().zip(d.y.iter().copied()).collect();
-    let kept: Vec<(f64, f64)> = if d.names.is_empty() {
-        kept
+    let x: Vec<f64> = if d.names.is_empty() {
+        d.x.clone()
     } else {
-        let known = kept.into_iter().filter(|(x, _)| *x < NAMES as f64);
-        known.enumerate().map(|(i, (x, y))| (beside(x, i), y)).collect()
+        d.x.iter().enumerate().map(|(i, x)| beside(*x, i)).collect()
     };
-    let (x, y): (Vec<f64>, Vec<f64>) = kept.into_iter().unzip();
-    let mut axes = axes(&x, padded(range(y.iter().chain(&[0.0]))), &d.names);
+    let mut axes = axes(&x, padded(range(d.y.iter().chain(&[0.0]))), &d.names);
     axes.level(0.0, "chance");
-    axes.cloud(&x, &y, "dots one");
+    axes.cloud(&x, &d.y, "dots one");
     Some(axes.finish("share against value", &d.feature, "share"))
 }
 

@@ -80,7 +80,7 @@ fn wide(out: &mut String, title: &str, picture: Option<String>) {
 
 fn drawn(out: &mut String, t: &DrawnTree) {
     let of = t.class.as_ref().map(|c| format!(", class {}", escape(c))).unwrap_or_default();
-    let cut = if tree::is_cut(t) { " Its lower nodes are left out." } else { "" };
+    let cut = if t.root.is_cut() { " Its lower nodes are left out." } else { "" };
     let _ = write!(
         out,
         "<h3 class=\"part\">Tree {} (of {}, counted from 0{of})</h3><p class=\"soft\">Where the rule holds, rows go up, else down; rows that lack the value follow a dotted line. A leaf's number is added to the raw score; red leaves lie above the tree's mean, blue ones below.{cut}</p><div class=\"card wide scroll\">{}</div>",
