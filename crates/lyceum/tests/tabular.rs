@@ -111,7 +111,7 @@ fn from_a_table_to_predictions() {
     );
     // The numbers at the end are those of the object, and sum to the log-odds.
     let numbers: Vec<f64> = first.rsplit(',').take(4).map(|x| x.parse().unwrap()).collect();
-    let p: f64 = first.rsplit("\"{").next_back().unwrap().rsplit(',').nth(2).unwrap().parse().unwrap();
+    let p: f64 = first.split("\"{").next().unwrap().rsplit(',').nth(2).unwrap().parse().unwrap();
     let sum: f64 = numbers.iter().sum();
     assert!((sum - (p / (1.0 - p)).ln()).abs() < 1e-6, "{first}");
     ok(dir, &["visualize", "out/experiment_run", "--json"]);
