@@ -121,7 +121,7 @@ fn importances_put_first_what_the_target_follows_from() {
     let counted: f64 = of(2)["splits"].as_array().unwrap().iter().map(|s| s[1].as_f64().unwrap()).sum();
     assert_eq!(counted, all);
     let page = page(&t);
-    for title in ["total gain of its splits", "number of splits", "loss of roc_auc when shuffled, 5 times"] {
+    for title in ["total gain of its splits", "number of splits", "loss of roc_auc, shuffled 5 times"] {
         assert!(page.contains(title), "{title}");
     }
 }
@@ -194,7 +194,7 @@ fn trees_are_drawn_as_the_model_has_them() {
     // Of three classes, tree 4 is the second tree of the second class.
     assert_eq!(size[1]["class"], data(&t)["outputs"][1]["classes"][1]);
     let page = std::fs::read_to_string(visualize(&t.model_path).unwrap()).unwrap();
-    assert!(page.contains("<h3 class=\"part\">Tree 4 of "));
+    assert!(page.contains("<h3 class=\"part\">Tree 4 (of "));
     let e = visualize_tree(&t.results_path, 1_000_000).unwrap_err().to_string();
     assert!(e.contains("there is no tree 1000000: the model's trees are 0 to "), "{e}");
     let linear = tempfile::tempdir().unwrap();

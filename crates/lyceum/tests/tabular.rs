@@ -111,10 +111,17 @@ fn from_a_table_to_predictions() {
     );
     // The numbers at the end are those of the object, and sum to the log-odds.
     let numbers: Vec<f64> = first.rsplit(',').take(4).map(|x| x.parse().unwrap()).collect();
-    let p: f64 = first.rsplit("\"{").next_back().unwrap().rsplit(',').nth(2).unwrap().parse().unwrap();
+    let p: f64 = first.split("\"{").next().unwrap().rsplit(',').nth(2).unwrap().parse().unwrap();
     let sum: f64 = numbers.iter().sum();
     assert!((sum - (p / (1.0 - p)).ln()).abs() < 1e-6, "{first}");
     ok(dir, &["visualize", "out/experiment_run", "--json"]);
+    let drawn = ok(dir, &["visualize", "out/experiment_run", "--tree", "2", "--json"]);
+    let page = std::fs::read_to_string(dir.join(drawn["report"].as_str().unwrap())).unwrap();
+    assert!(page.contains("Tree 0 (of ") && page.contains("Tree 2 (of "));
+    let out = lyceum(dir, &["visualize", "out/experiment_run", "--tree", "99999"]);
+    assert_eq!(out.status.code(), Some(2));
+    let message = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(message.contains("there is no tree 99999: the model's trees are 0 to "), "{message}");
 
     let x =
         ok(dir, &["experiment", "-cs", config, "--dataset", "d.csv", "--output_directory", "out", "--json"]);

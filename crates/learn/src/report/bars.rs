@@ -6,9 +6,10 @@ use std::fmt::Write;
 /// Most bars.
 const BARS: usize = 15;
 const STEP: f64 = 22.0;
-/// Where bars begin (values above 0) and the width of the longest.
+/// Where bars begin (values above 0) and the width of the longest: with an error its number wants more room.
 const LEFT: f64 = 150.0;
 const LONGEST: f64 = 190.0;
+const LONGEST_WITH_ERROR: f64 = 150.0;
 
 /// A bar: name, value, error (0 for none).
 pub(super) type Bar<'a> = (&'a str, f64, f64);
@@ -20,10 +21,11 @@ pub(super) fn bars(title: &str, all: &[Bar<'_>]) -> Option<String> {
     if most <= 0.0 {
         return None;
     }
+    let longest = if shown.iter().any(|b| b.2 > 0.0) { LONGEST_WITH_ERROR } else { LONGEST };
     let mut out = open(title, 10.0 + STEP * shown.len() as f64);
     for (i, (name, value, error)) in shown.iter().enumerate() {
         let y = 6.0 + STEP * i as f64;
-        let scale = LONGEST / most;
+        let scale = longest / most;
         let width = scale * value.max(0.0);
         let _ = write!(
             out,

@@ -8,15 +8,17 @@ fn beside(x: f64, i: usize) -> f64 {
     x + (((i * 7919) % 101) as f64 / 100.0 - 0.5) * 0.5
 }
 
-/// Names of values that have room below a picture.
-const NAMES: usize = 12;
+/// A little more than a range, so that no dot lies on the edge.
+fn padded((low, high): (f64, f64)) -> (f64, f64) {
+    let more = 0.03 * (high - low);
+    (low - more, high + more)
+}
 
 fn axes(x: &[f64], y: (f64, f64), names: &[String]) -> Axes {
     if names.is_empty() {
         return Axes::new(range(x.iter()), y);
     }
-    let shown = names.len().min(NAMES);
-    Axes::new((-0.5, shown as f64 - 0.5), y).with_names(names.iter().take(shown).cloned().collect())
+    Axes::new((-0.5, names.len() as f64 - 0.5), y).with_names(names.to_vec())
 }
 
 /// Share against value, one dot a row.
@@ -24,18 +26,14 @@ pub(super) fn dependence(d: &Dependence) -> Option<String> {
     if d.x.is_empty() {
         return None;
     }
-    let kept: Vec<(f64, f64)> = d.x.iter().copied().zip(d.y.iter().copied()).collect();
-    let kept: Vec<(f64, f64)> = if d.names.is_empty() {
-        kept
+    let x: Vec<f64> = if d.names.is_empty() {
+        d.x.clone()
     } else {
-        let known = kept.into_iter().filter(|(x, _)| *x < NAMES as f64);
-        known.enumerate().map(|(i, (x, y))| (beside(x, i), y)).collect()
+        d.x.iter().enumerate().map(|(i, x)| beside(*x, i)).collect()
     };
-    let (x, y): (Vec<f64>, Vec<f64>) = kept.into_iter().unzip();
-    let (low, high) = range(y.iter().chain(&[0.0]));
-    let mut axes = axes(&x, (low, high), &d.names);
+    let mut axes = axes(&x, padded(range(d.y.iter().chain(&[0.0]))), &d.names);
     axes.level(0.0, "chance");
-    axes.cloud(&x, &y, "dots one");
+    axes.cloud(&x, &d.y, "dots one");
     Some(axes.finish("share against value", &d.feature, "share"))
 }
 
@@ -44,8 +42,7 @@ pub(super) fn partial(p: &Partial) -> Option<String> {
     if p.x.is_empty() {
         return None;
     }
-    let (low, high) = range(p.mean.iter().chain(p.lines.iter().flatten()));
-    let mut axes = axes(&p.x, (low, high), &p.names);
+    let mut axes = axes(&p.x, padded(range(p.mean.iter().chain(p.lines.iter().flatten()))), &p.names);
     for (i, line) in p.lines.iter().enumerate() {
         if p.names.is_empty() {
             axes.line(&p.x, line, "single");

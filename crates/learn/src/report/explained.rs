@@ -11,10 +11,7 @@ pub(super) fn importances(e: &Explained) -> Vec<(String, Option<String>)> {
     let mut out = vec![("Feature importance (number of splits)".into(), bars::bars("splits", &splits))];
     if let Some(p) = &e.permutation {
         let all: Vec<bars::Bar<'_>> = p.features.iter().map(|(n, x, e)| (n.as_str(), *x, *e)).collect();
-        let title = format!(
-            "Feature importance (loss of {} when shuffled, {} times, {} rows)",
-            p.metric, p.repeats, p.rows
-        );
+        let title = format!("Importance (loss of {}, shuffled {} times)", p.metric, p.repeats);
         out.push((title, bars::bars("importance by permutation", &all)));
     }
     out
@@ -37,6 +34,8 @@ pub(super) fn explained(out: &mut String, e: &Explained) {
                 let _ = write!(title, " (class {class})");
             }
             if let Some((rows, mean)) = d.missing {
+                // Less than rounding is nothing.
+                let mean = if mean.abs() < 1e-9 { 0.0 } else { mean };
                 let _ = write!(title, "; {rows} missing, mean share {}", super::short(mean));
             }
             (title, dependence::dependence(d))
@@ -81,10 +80,10 @@ fn wide(out: &mut String, title: &str, picture: Option<String>) {
 
 fn drawn(out: &mut String, t: &DrawnTree) {
     let of = t.class.as_ref().map(|c| format!(", class {}", escape(c))).unwrap_or_default();
-    let cut = if tree::is_cut(t) { " Its lower nodes are left out." } else { "" };
+    let cut = if t.root.is_cut() { " Its lower nodes are left out." } else { "" };
     let _ = write!(
         out,
-        "<h3 class=\"part\">Tree {} of {} (from 0){of}</h3><p class=\"soft\">Where the rule holds, rows go up the solid line, else down; a dotted line takes rows whose value is missing, too. A leaf's number is added to the raw score.{cut}</p><div class=\"card wide scroll\">{}</div>",
+        "<h3 class=\"part\">Tree {} (of {}, counted from 0{of})</h3><p class=\"soft\">Where the rule holds, rows go up, else down; rows that lack the value follow a dotted line. A leaf's number is added to the raw score; red leaves lie above the tree's mean, blue ones below.{cut}</p><div class=\"card wide scroll\">{}</div>",
         t.index,
         t.of,
         tree::tree(t)

@@ -10,6 +10,8 @@ const CLASSES: usize = 3;
 const FEATURES: usize = 12;
 /// Rows whose shares are drawn; means are over all of the sample.
 const DOTS: usize = 300;
+/// Values of a category that a dependence plot has room for, the commonest.
+const LEVELS: usize = 12;
 /// Rows of a dependence plot.
 const DEPENDENCE_DOTS: usize = 500;
 
@@ -123,11 +125,13 @@ pub(super) fn dependence(look: &Look<'_>, shares: &Shares, features: &[usize]) -
             axis.at.iter().zip(&all).filter(|(x, _)| x.is_none()).map(|(_, y)| *y).collect();
         let mean = lacking.iter().sum::<f64>() / lacking.len().max(1) as f64;
         let pairs = axis.at.iter().zip(&all).filter_map(|(x, y)| Some((brief((*x)?), brief(*y))));
+        let is_number = axis.names.is_empty();
+        let pairs = pairs.filter(|(x, _)| is_number || *x < LEVELS as f64);
         let (x, y) = pairs.take(DEPENDENCE_DOTS).unzip();
         Some(Dependence {
             feature: look.name(*f),
             class: shares.classes.first().cloned(),
-            names: axis.names,
+            names: axis.names.into_iter().take(LEVELS).collect(),
             x,
             y,
             missing: (!lacking.is_empty()).then(|| (lacking.len(), brief(mean))),

@@ -34,6 +34,12 @@ pub(crate) enum Node {
         /// Left and right child.
         children: Box<[Node; 2]>,
     },
+    /// Rows are divided, but that is left out.
+    #[serde(rename = "more")]
+    More {
+        /// Training rows.
+        count: usize,
+    },
     /// Rows get a number.
     #[serde(rename = "leaf")]
     Leaf {
@@ -42,6 +48,53 @@ pub(crate) enum Node {
         /// Training rows.
         count: usize,
     },
+}
+
+/// Most nodes at the right end; of a larger tree the upper levels are kept, as many as have no more.
+const ENDS: usize = 31;
+
+impl Node {
+    /// Ends of the tree when nodes below a depth are left out.
+    fn ends(&self, depth: usize) -> usize {
+        match self {
+            Self::Split { children, .. } if depth > 0 => children.iter().map(|c| c.ends(depth - 1)).sum(),
+            _ => 1,
+        }
+    }
+
+    /// Levels below the root.
+    pub(crate) fn levels(&self) -> usize {
+        match self {
+            Self::Split { children, .. } => 1 + children.iter().map(Self::levels).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// Whether something of it is left out.
+    pub(crate) fn is_cut(&self) -> bool {
+        match self {
+            Self::Split { children, .. } => children.iter().any(Self::is_cut),
+            Self::More { .. } => true,
+            Self::Leaf { .. } => false,
+        }
+    }
+
+    /// The upper levels, the most that fit.
+    fn fitting(self) -> Self {
+        let deepest = (1..=self.levels()).rev().find(|d| self.ends(*d) <= ENDS).unwrap_or(1);
+        self.upper(deepest)
+    }
+
+    fn upper(self, depth: usize) -> Self {
+        match self {
+            Self::Split { count, .. } if depth == 0 => Self::More { count },
+            Self::Split { rule, missing_left, gain, count, children } => {
+                let children = Box::new(children.map(|c| c.upper(depth - 1)));
+                Self::Split { rule, missing_left, gain, count, children }
+            }
+            end => end,
+        }
+    }
 }
 
 /// Most values of a category that a rule names.
@@ -54,7 +107,7 @@ pub(crate) fn drawn_tree(booster: &Booster, index: usize, classes: Vec<String>) 
     let class = classes.get(index % alone.per_iteration.max(1)).filter(|_| alone.per_iteration > 1).cloned();
     let of = std::mem::replace(&mut alone.trees, vec![tree]).len();
     let dump = alone.dump();
-    let root = node(booster, dump.pointer("/tree_info/0/tree_structure")?)?;
+    let root = node(booster, dump.pointer("/tree_info/0/tree_structure")?)?.fitting();
     Some(DrawnTree { index, of, class, root })
 }
 
@@ -78,7 +131,11 @@ fn node(booster: &Booster, json: &Json) -> Option<Node> {
             let shown: Vec<&str> = all.iter().take(NAMED).map(String::as_str).collect();
             format!("{name} in {}{more}", shown.join(", "))
         }
-        number => format!("{name} ≤ {}", crate::report::short(number.as_f64()?)),
+        // Trees keep bounds that only 0 satisfies as the smallest numbers that are not 0.
+        number => {
+            let bound = number.as_f64().filter(|x| x.abs() > 1e-30).unwrap_or(0.0);
+            format!("{name} ≤ {}", crate::report::short(bound))
+        }
     };
     let is_category = json.get("threshold")?.is_string();
     let missing_left = match json.get("missing_type").and_then(Json::as_str) {
@@ -96,4 +153,34 @@ fn node(booster: &Booster, json: &Json) -> Option<Node> {
             node(booster, json.get("right_child")?)?,
         ]),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(leaves: usize) -> Node {
+        let leaf = Node::Leaf { value: 1.0, count: 3 };
+        if leaves == 1 {
+            return leaf;
+        }
+        let children = Box::new([chain(leaves - 1), leaf]);
+        Node::Split { rule: "a ≤ 1".into(), missing_left: None, gain: 1.5, count: 3 * leaves, children }
+    }
+
+    #[test]
+    fn a_large_tree_is_cut_and_can_be_read_back() {
+        assert_eq!(chain(31).fitting(), chain(31));
+        assert_eq!(chain(1).fitting(), chain(1));
+        let upper = chain(400).fitting();
+        assert!(upper.is_cut() && !chain(31).is_cut());
+        assert_eq!((upper.ends(usize::MAX), upper.levels()), (31, 30));
+        let tree = DrawnTree { index: 0, of: 1, class: None, root: upper };
+        // As deep as it lies in the file of a report.
+        let json = serde_json::json!({ "outputs": [{ "explained": { "trees": [tree] } }] }).to_string();
+        let back: Json = serde_json::from_str(&json).unwrap();
+        let back: DrawnTree =
+            serde_json::from_value(back["outputs"][0]["explained"]["trees"][0].clone()).unwrap();
+        assert_eq!(back, tree);
+    }
 }
