@@ -66,9 +66,12 @@ async fn each_client_gets_its_own_answer() {
 #[ignore = "measures"]
 async fn requests_a_second() {
     // 64 lanes: nobody ever waits for the model, every request is a call of its own.
-    for (name, lanes) in [("a call each", 64), ("together", Limits::default().lanes)] {
+    let together = Limits::default().lanes;
+    let ways = [("a call each", 64, 200), ("together", together, 200)];
+    let dear = [("a call each", 64, 4000), ("together", together, 4000)];
+    for (name, lanes, cost) in ways.into_iter().chain(dear) {
         let calls = Arc::new(AtomicUsize::new(0));
-        let (call, row) = (Duration::from_micros(200), Duration::from_micros(5));
+        let (call, row) = (Duration::from_micros(cost), Duration::from_micros(5));
         let model = Costly { call, row, calls: calls.clone() };
         let limits = Limits { lanes, ..Limits::default() };
         let server = start(Server::new(limits).tabular("m", Arc::new(model))).await;
@@ -90,7 +93,9 @@ async fn requests_a_second() {
             });
             let done: usize = join_all(clients).await.into_iter().map(|n| n.unwrap()).sum();
             let (rate, calls) = (done as f64 / 3.0, calls.load(Ordering::SeqCst));
-            println!("{name}, {connections} connections: {rate:.0} requests/s, {calls} calls for {done}");
+            println!(
+                "{cost} µs a call, {name}, {connections} connections: {rate:.0} requests/s, {calls} calls for {done}"
+            );
         }
     }
 }
