@@ -55,6 +55,8 @@ fn status(dialect: Dialect, e: &Error) -> StatusCode {
     let code = match (e.code(), e.kind(), dialect) {
         ("request_timeout", ..) => 408,
         ("method_not_allowed", ..) => 405,
+        ("not_acceptable", ..) => 406,
+        ("unsupported_media_type", ..) => 415,
         (
             _,
             ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::Corrupt,

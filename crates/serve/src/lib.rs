@@ -15,6 +15,7 @@ mod generation;
 mod guard;
 mod histogram;
 mod limits;
+mod line;
 mod listen;
 mod live;
 mod metrics;
@@ -24,6 +25,7 @@ mod sampling;
 mod sse;
 mod state;
 mod studio;
+mod tables;
 
 pub use agents::{Agent, Schemas};
 pub use app::{Mount, mounts};

@@ -27,6 +27,8 @@ pub struct Limits {
     pub stops: usize,
     /// Most inputs of one embedding or prediction request.
     pub inputs: usize,
+    /// Batches of one tabular model that are predicted at once; requests that come meanwhile are taken together.
+    pub lanes: usize,
     /// How long running answers may go on after the server was told to stop.
     pub drain_time: Duration,
 }
@@ -43,6 +45,7 @@ impl Default for Limits {
             answers: 16,
             stops: 16,
             inputs: 2048,
+            lanes: std::thread::available_parallelism().map_or(1, usize::from),
             drain_time: Duration::from_secs(30),
         }
     }

@@ -1,6 +1,7 @@
 //! What is served, and which of it a request means.
 
 use crate::agents::Agent;
+use crate::line::Line;
 use lyceum_core::{AdapterInfo, Engine, Error, Result, Runnable};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 #[derive(Default, Clone)]
 pub(crate) struct Models {
     engines: Vec<Arc<dyn Engine>>,
-    tabular: BTreeMap<String, Arc<dyn Runnable>>,
+    tabular: BTreeMap<String, Arc<Line>>,
     chains: BTreeMap<String, Arc<dyn Runnable>>,
     agents: BTreeMap<String, Agent>,
     reports: BTreeMap<String, PathBuf>,
@@ -70,7 +71,7 @@ impl Models {
     }
 
     pub(crate) fn add_tabular(&mut self, name: String, model: Arc<dyn Runnable>) {
-        self.tabular.insert(name, model);
+        self.tabular.insert(name, Arc::new(Line::new(model)));
     }
 
     pub(crate) fn engines(&self) -> &[Arc<dyn Engine>] {
@@ -122,15 +123,15 @@ impl Models {
     }
 
     /// A tabular model by name.
-    pub(crate) fn tabular(&self, name: &str) -> Result<&Arc<dyn Runnable>> {
+    pub(crate) fn tabular(&self, name: &str) -> Result<&Arc<Line>> {
         self.tabular.get(name).ok_or_else(|| missing("tabular model", name, self.tabular.keys()))
     }
 
     /// The only tabular model, where there is just one.
-    pub(crate) fn only_tabular(&self) -> Result<&Arc<dyn Runnable>> {
+    pub(crate) fn only_tabular(&self) -> Result<&Arc<Line>> {
         let mut all = self.tabular.iter();
         match (all.next(), all.next()) {
-            (Some((_, model)), None) => Ok(model),
+            (Some((_, line)), None) => Ok(line),
             (None, _) => Err(Error::not_found("no tabular model is served")),
             _ => {
                 let list: Vec<String> = self.tabular.keys().map(|n| format!("/predict/{n}")).collect();

@@ -87,3 +87,77 @@ async fn ludwigs_forms() {
     let a = send(request.body("x=1")).await;
     assert!(a.status == 404 && a.text.contains("/predict/a, /predict/b"), "{}", a.text);
 }
+
+/// Says a label and, when the setting asks for it, what `x` and `z` added.
+struct Explained;
+
+#[async_trait]
+impl Runnable for Explained {
+    fn name(&self) -> &str {
+        "explained"
+    }
+    fn signature(&self) -> Signature {
+        Signature::new(
+            Schema::object([("x", Schema::of("number")), ("z", Schema::of("number"))]),
+            Schema::any(),
+        )
+    }
+    async fn invoke(&self, input: Value, cx: &Context) -> Result<Value> {
+        let part = |k: &str| input.get(k).and_then(Value::as_f64).unwrap_or(0.0);
+        let mut out = json!({"y_predictions": part("x") + part("z")});
+        if cx.setting("contributions").and_then(Value::as_bool) == Some(true) {
+            out["y_contributions"] = json!({"x": part("x"), "z": part("z")});
+        }
+        Ok(Value::from_json(out))
+    }
+}
+
+async fn csv(server: &Running, path: &str, accept: &str, body: impl Into<reqwest::Body>) -> support::Answer {
+    let request = client().post(format!("{}{path}", server.url)).header("content-type", "text/csv");
+    send(request.header("accept", accept).body(body)).await
+}
+
+#[tokio::test]
+async fn csv_comes_and_goes() {
+    let server = one().await;
+    let a = csv(&server, "/predict/double", "*/*", "x,note\r\n1,\"a, b\"\r\n2.5,c\r\n").await;
+    assert_eq!(a.json(), json!([{"y": 2.0}, {"y": 5.0}]));
+    let a = csv(&server, "/predict/double", "text/csv", "x\n1\n2.5\n").await;
+    assert_eq!((a.status, a.text.as_str()), (200, "y\n2\n5\n"));
+    assert_eq!(a.headers["content-type"], "text/csv; charset=utf-8");
+    let url = format!("{}/predict/double", server.url);
+    let a = send(client().post(&url).header("accept", "text/csv").body(r#"{"x": 3}"#)).await;
+    assert_eq!(a.text, "y\n6\n");
+
+    let a = csv(&server, "/predict/double", "*/*", "x\n1\nwide,2\n").await;
+    assert!(a.status == 400 && a.text.contains("line 3 has 2 fields"), "{}", a.text);
+    let a = csv(&server, "/predict/double", "*/*", "x\nmuch\n").await;
+    assert!(a.status == 400 && a.text.contains("\\\"much\\\" is not a number"), "{}", a.text);
+    assert_eq!(csv(&server, "/predict/double", "*/*", "x\n").await.json(), json!([]));
+    let a = csv(&server, "/predict/double", "image/png", "x\n1\n").await;
+    assert!(a.status == 406 && a.text.contains("text/csv"), "{}", a.text);
+    let a = send(client().post(&url).header("content-type", "image/png").body("x")).await;
+    assert!(a.status == 415 && a.text.contains("text/csv"), "{}", a.text);
+    let many = format!("x\n{}", "1\n".repeat(100_001));
+    assert_eq!(csv(&server, "/predict/double", "*/*", many).await.status, 413);
+}
+
+#[tokio::test]
+async fn contributions_are_asked_for_and_spread() {
+    let server = start(Server::new(Limits::default()).tabular("m", Arc::new(Explained))).await;
+    let ask = |query: &str| {
+        let path = format!("/predict/m{query}");
+        let server = &server;
+        async move { post(server, &path, json!({"x": 1, "z": 0.5})).await }
+    };
+    let told = json!({"y_predictions": 1.5, "y_contributions": {"x": 1.0, "z": 0.5}});
+    assert_eq!(ask("?contributions=true").await.json(), told);
+    assert_eq!(ask("?contributions=false").await.json(), json!({"y_predictions": 1.5}));
+    assert_eq!(ask("").await.json(), json!({"y_predictions": 1.5}));
+    let a = ask("?contributions=maybe").await;
+    assert!(a.status == 400 && a.text.contains("expected true or false"), "{}", a.text);
+    let a = ask("?contribution=true").await;
+    assert!(a.status == 400 && a.text.contains("contributions"), "{}", a.text);
+    let a = csv(&server, "/predict/m?contributions=true", "text/csv", "x,z\n1,0.5\n").await;
+    assert_eq!(a.text, "y_predictions,y_contributions_x,y_contributions_z\n1.5,1,0.5\n");
+}

@@ -1,9 +1,11 @@
-//! Tabular models: `POST /predict/NAME` takes rows as JSON; Ludwig's `/predict` and `/batch_predict` take forms.
+//! Tabular models: `POST /predict/NAME` takes rows as JSON or CSV; Ludwig's `/predict` and `/batch_predict` take forms.
 
 use super::answer;
 use crate::body;
 use crate::error::Dialect;
+use crate::line::{Ask, Line};
 use crate::state::{App, Shared};
+use crate::tables::{self, Format};
 use axum::Json;
 use axum::extract::{FromRequest, Multipart, Path, Request, State};
 use axum::http::header;
@@ -14,31 +16,69 @@ use serde_json::{Value as Json_, json};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// `POST /predict/NAME`: an object is a row, a list of objects several.
+/// `POST /predict/NAME`: an object is a row, a list of objects several; or a table as CSV. The answer is in the format
+/// that `Accept` wants. `?contributions=true` asks the model for the share of each input in its answers.
 pub(crate) async fn by_name(
     State(app): State<Shared>,
     Path(name): Path<String>,
     request: Request,
 ) -> Response {
-    let done = async {
-        let model = app.models().tabular(&name)?.clone();
-        let input: Value = body::json(request, &app.limits).await?;
-        match input {
-            Value::Map(_) => Ok(Json(only(predict(&app, &model, vec![input]).await?)).into_response()),
-            Value::List(rows) => Ok(Json(predict(&app, &model, rows.to_vec()).await?).into_response()),
-            other => Err(Error::invalid(format!(
-                "the body is {}, expected a row object or a list of them",
-                other.type_name()
-            ))),
+    answer(Dialect::Ludwig, rows(&app, &name, request).await)
+}
+
+async fn rows(app: &App, name: &str, request: Request) -> Result<Response> {
+    let line = app.models().tabular(name)?.clone();
+    let settings = settings(request.uri().query().unwrap_or_default())?;
+    let (from, to) = (tables::read_as(request.headers())?, tables::write_as(request.headers())?);
+    let (rows, single) = match from {
+        Format::Json => match body::json(request, &app.limits).await? {
+            row @ Value::Map(_) => (vec![row], true),
+            Value::List(rows) => (rows.to_vec(), false),
+            other => {
+                let what = other.type_name();
+                return Err(Error::invalid(format!(
+                    "the body is {what}, expected a row object or a list of them"
+                )));
+            }
+        },
+        Format::Csv => {
+            let whole = body::read(request, &app.limits).await?;
+            (tables::read_csv(&whole, &line.model().signature().input, most_rows(app))?, false)
         }
     };
-    answer(Dialect::Ludwig, done.await)
+    let answers = predict(app, &line, rows, settings).await?;
+    match to {
+        Format::Json if single => Ok(Json(only(answers)).into_response()),
+        Format::Json => Ok(Json(answers).into_response()),
+        Format::Csv => tables::csv_answer(&answers),
+    }
+}
+
+/// What the query asks of the model.
+fn settings(query: &str) -> Result<Map> {
+    let mut out = Map::new();
+    for pair in query.split('&').filter(|p| !p.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, "true"));
+        if key != "contributions" {
+            let e = Error::invalid(format!("no query parameter `{key}`; expected `contributions`"));
+            return Err(e.did_you_mean(key, ["contributions"]));
+        }
+        match value {
+            "true" | "1" => drop(out.insert(key.into(), true.into())),
+            "false" | "0" => drop(out.shift_remove(key)),
+            _ => {
+                let text = format!("`contributions` is `{value}`, expected true or false");
+                return Err(Error::invalid(text).at_key(key));
+            }
+        }
+    }
+    Ok(out)
 }
 
 /// `GET /predict/NAME`: what goes in and what comes out.
 pub(crate) async fn describe(State(app): State<Shared>, Path(name): Path<String>) -> Response {
     let done = app.models().tabular(&name).map(|m| {
-        let s = m.signature();
+        let s = m.model().signature();
         Json(json!({ "name": name, "input": s.input.0, "output": s.output.0 })).into_response()
     });
     answer(Dialect::Ludwig, done)
@@ -47,10 +87,10 @@ pub(crate) async fn describe(State(app): State<Shared>, Path(name): Path<String>
 /// Ludwig's `POST /predict`: a form field a column, one row.
 pub(crate) async fn one(State(app): State<Shared>, request: Request) -> Response {
     let done = async {
-        let model = app.models().only_tabular()?.clone();
+        let line = app.models().only_tabular()?.clone();
         let row: Map = fields(request, &app).await?.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
-        check_columns(&model, row.keys().map(|k| &**k))?;
-        Ok(Json(only(predict(&app, &model, vec![row.into()]).await?)).into_response())
+        check_columns(line.model(), row.keys().map(|k| &**k))?;
+        Ok(Json(only(predict(&app, &line, vec![row.into()], Map::new()).await?)).into_response())
     };
     answer(Dialect::Ludwig, done.await)
 }
@@ -69,13 +109,13 @@ pub(crate) async fn many(State(app): State<Shared>, request: Request) -> Respons
 }
 
 async fn batch(app: &App, request: Request) -> Result<Response> {
-    let model = app.models().only_tabular()?.clone();
+    let line = app.models().only_tabular()?.clone();
     let form = fields(request, app).await?;
     let dataset = form.into_iter().find(|(k, _)| k == "dataset").map(|(_, v)| v);
     let dataset =
         dataset.ok_or_else(|| Error::invalid("the form needs a field `dataset` with a table as JSON"))?;
     let table: Split = body::parse(dataset.as_bytes())?;
-    check_columns(&model, table.columns.iter().map(String::as_str))?;
+    check_columns(line.model(), table.columns.iter().map(String::as_str))?;
     let wide = table.columns.len();
     if let Some(i) = table.data.iter().position(|row| row.len() != wide) {
         return Err(Error::invalid(format!(
@@ -87,7 +127,7 @@ async fn batch(app: &App, request: Request) -> Result<Response> {
     };
     let rows: Vec<Value> = table.data.iter().map(row).collect();
     let n = rows.len();
-    let answers = predict(app, &model, rows).await?;
+    let answers = predict(app, &line, rows, Map::new()).await?;
     let columns: Vec<Arc<str>> =
         answers.first().and_then(Value::as_map).map(|m| m.keys().cloned().collect()).unwrap_or_default();
     let cells = |a: &Value| columns.iter().map(|c| a.get(c).cloned().unwrap_or_default()).collect::<Value>();
@@ -97,9 +137,14 @@ async fn batch(app: &App, request: Request) -> Result<Response> {
     Ok(Json(json!({ "columns": columns, "index": index, "data": data })).into_response())
 }
 
+/// Most rows of one request.
+fn most_rows(app: &App) -> usize {
+    app.limits.inputs.max(100_000)
+}
+
 /// The answers of all rows, or the first row's error.
-async fn predict(app: &App, model: &Arc<dyn Runnable>, rows: Vec<Value>) -> Result<Vec<Value>> {
-    let most = app.limits.inputs.max(100_000);
+async fn predict(app: &App, line: &Arc<Line>, rows: Vec<Value>, settings: Map) -> Result<Vec<Value>> {
+    let most = most_rows(app);
     if rows.len() > most {
         return Err(Error::new(
             ErrorKind::TooLarge,
@@ -107,19 +152,16 @@ async fn predict(app: &App, model: &Arc<dyn Runnable>, rows: Vec<Value>) -> Resu
         ));
     }
     let _permit = app.admission.enter().await?;
-    let cx = app.context().with_deadline(Instant::now() + app.limits.answer_time);
+    let cx = app.context();
     let several = rows.len() > 1;
-    let span = cx.span(RunKind::Chain, model.name(), || (asked(&rows), Map::new())).into_owned();
-    let cx = span.cx().clone();
-    // Predicting computes: it must not hold up the streams of others.
-    let model = model.clone();
-    let work = move || tokio::runtime::Handle::current().block_on(async { model.batch(rows, &cx).await });
-    let answers = tokio::task::spawn_blocking(work).await;
-    let answers =
-        answers.map_err(|e| Error::internal(format!("the model broke: {e}")))?.into_iter().enumerate();
+    let span = cx.span(RunKind::Chain, line.model().name(), || (asked(&rows), Map::new())).into_owned();
+    let deadline = Instant::now() + app.limits.answer_time;
+    let ask = Ask { rows, settings, deadline, cx: span.cx().clone() };
+    let answers = line.predict(ask, app.limits.lanes).await.map(Vec::into_iter);
     let named =
         |i: usize, e: Error| if several { e.hint(format!("it is row {i}, counted from 0")) } else { e };
-    let answers: Result<Vec<Value>> = answers.map(|(i, a)| a.map_err(|e| named(i, e))).collect();
+    let answers: Result<Vec<Value>> =
+        answers.and_then(|all| all.enumerate().map(|(i, a)| a.map_err(|e| named(i, e))).collect());
     match &answers {
         Ok(all) if span.id().is_some() => span.finish(Ok(&asked(all)), Map::new),
         Ok(_) => drop(span),

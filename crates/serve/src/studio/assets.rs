@@ -29,6 +29,7 @@ const FILES: &[(&str, &str)] = embedded![
     "lib/gates.js",
     "lib/graphview.js",
     "lib/plot.js",
+    "lib/prediction.js",
     "lib/runs.js",
     "lib/schema.js",
     "lib/threads.js",

@@ -15,10 +15,11 @@ export function useSession(session) {
   csrf = session?.csrf ?? null;
 }
 
-/** A response that is fine, or an error with the server's words. */
-export async function request(path, { method = "GET", body, signal } = {}) {
-  const headers = { accept: "application/json" };
+/** A response that is fine, or an error with the server's words. `body` is sent as JSON, `text` as it is. */
+export async function request(path, { method = "GET", body, text, type, accept = "application/json", signal } = {}) {
+  const headers = { accept };
   if (body !== undefined) headers["content-type"] = "application/json";
+  if (text !== undefined) headers["content-type"] = type;
   if (csrf && method !== "GET") headers["x-lyceum-csrf"] = csrf;
   let response;
   try {
@@ -27,7 +28,7 @@ export async function request(path, { method = "GET", body, signal } = {}) {
       headers,
       signal,
       credentials: "same-origin",
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined ? text : JSON.stringify(body),
     });
   } catch (e) {
     if (e.name === "AbortError") throw e;
