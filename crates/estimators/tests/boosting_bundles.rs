@@ -58,8 +58,9 @@ fn exclusive(rows: usize, seed: u64) -> (Vec<f64>, Vec<f64>, Vec<usize>) {
         };
         x[at + chosen] = value;
         x[at + width - 1] = random.normal();
-        let signal =
-            (chosen % 5) as f64 - 2.0 + value.max(-3.0).min(3.0) * if chosen % 2 == 0 { 1.0 } else { -1.0 };
+        let value = if value.is_nan() { -3.0 } else { value.clamp(-3.0, 3.0) };
+        let sign = if chosen.is_multiple_of(2) { 1.0 } else { -1.0 };
+        let signal = (chosen % 5) as f64 - 2.0 + value * sign;
         y.push(f64::from(u8::from(signal + x[at + width - 1] + random.normal() > 0.0)));
     }
     (x, y, kinds.iter().map(|k| if *k == 2 { 6 } else { 0 }).collect())

@@ -222,6 +222,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
+    #[allow(clippy::async_yields_async, reason = "what is sent is waited for later")]
     #[tokio::test(flavor = "multi_thread")]
     async fn those_that_wait_go_together_and_each_gets_its_own() {
         let echo = Arc::new(Echo { gate: Semaphore::new(0), calls: Mutex::default() });

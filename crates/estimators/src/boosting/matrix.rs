@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn columns_are_those_of_the_cells() {
         let (rows, width) = (5000, 9);
-        let cell = |i: usize| if i % 3 == 0 { (i % 17) as f64 } else { 0.0 };
+        let cell = |i: usize| if i.is_multiple_of(3) { (i % 17) as f64 } else { 0.0 };
         let dense: Vec<f64> = (0..rows * width).map(cell).collect();
         let single: Vec<f32> = dense.iter().map(|x| *x as f32).collect();
         let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
