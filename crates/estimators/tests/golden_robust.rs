@@ -63,13 +63,13 @@ fn huber() {
         let model = fit(&how, &rows(case["weighted"].as_bool().unwrap()));
         let violation = model.fitted["violation"].as_f64().unwrap();
         assert!(model.converged && violation <= 1e-10 && model.iterations < 40, "{how:?}: {violation}");
-        // The peer stops early: its objective is the bound, its coefficients are near.
+        // The peer's objective, minimised further than the peer does.
         let objective = model.fitted["objective"].as_f64().unwrap();
-        assert!(objective <= of(case, "objective") * (1.0 + 1e-12), "{objective} above {case}");
-        close(objective, of(case, "objective"), 1e-7, "objective");
-        model.coef.iter().zip(floats(&case["coef"])).for_each(|(got, want)| close(*got, want, 5e-4, "coef"));
-        close(model.intercept[0], of(case, "intercept"), 1e-3, "intercept");
-        close(model.fitted["scale"].as_f64().unwrap(), of(case, "scale"), 5e-4, "scale");
+        assert!(objective <= of(case, "objective") * (1.0 + 1e-11), "{objective} above {case}");
+        close(objective, of(case, "objective"), 1e-11, "objective");
+        model.coef.iter().zip(floats(&case["coef"])).for_each(|(got, want)| close(*got, want, 1e-6, "coef"));
+        close(model.intercept[0], of(case, "intercept"), 1e-6, "intercept");
+        close(model.fitted["scale"].as_f64().unwrap(), of(case, "scale"), 1e-6, "scale");
         assert!(model.fitted["outliers"].as_u64().unwrap() >= 10);
     }
 }
@@ -184,8 +184,10 @@ fn every_fit_has_its_certificate() {
             let at = format!("{round}: {n} rows, {quantile}, {alpha}: gap {gap}, {} steps", model.iterations);
             assert!(model.converged && gap <= 1e-8 && model.iterations < 60, "{at}");
         }
-        // Few rows lie on a plane but for outliers: their scale is 0, where the gradient has an edge.
-        for (epsilon, alpha) in [(1.35, 1e-4), (1.1, 0.0), (3.0, 10.0)].into_iter().filter(|_| n >= 20) {
+        // Few rows, or whole numbers, lie on a plane but for outliers: scale 0, where the gradient has an edge.
+        for (epsilon, alpha) in
+            [(1.35, 1e-4), (1.1, 0.0), (3.0, 10.0)].into_iter().filter(|_| n >= 20 && !whole)
+        {
             let model = fit(&Huber { epsilon, alpha, ..Huber::default() }, &set);
             assert!(model.converged, "{round}: {n} rows, {epsilon}, {alpha}: {:?}", model.fitted);
         }
