@@ -3,17 +3,7 @@
 mod support;
 
 use std::fmt::Write;
-use std::path::Path;
-use support::{end_of, lyceum, refused};
-
-#[track_caller]
-fn json(dir: &Path, args: &[&str]) -> serde_json::Value {
-    let mut all = args.to_vec();
-    all.extend(["--json", "-q"]);
-    let out = lyceum(dir, &all).output().unwrap();
-    assert_eq!(end_of(&out), (0, String::new()), "{args:?}");
-    serde_json::from_slice(&out.stdout).unwrap()
-}
+use support::{end_of, json, lyceum, refused};
 
 /// 300 flats; the price follows size and colour, a dear one costs more than 250.
 fn flats() -> tempfile::TempDir {

@@ -4,16 +4,7 @@ mod support;
 
 use std::fmt::Write;
 use std::path::Path;
-use support::{end_of, lyceum, refused};
-
-#[track_caller]
-fn json(dir: &Path, args: &[&str]) -> serde_json::Value {
-    let mut all = args.to_vec();
-    all.extend(["--json", "-q"]);
-    let out = lyceum(dir, &all).output().unwrap();
-    assert_eq!(end_of(&out), (0, String::new()), "{args:?}");
-    serde_json::from_slice(&out.stdout).unwrap()
-}
+use support::{json, lyceum, refused};
 
 /// 400 flats, whose price follows their size, one of four colours and a little noise.
 fn flats() -> tempfile::TempDir {

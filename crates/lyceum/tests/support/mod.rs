@@ -29,6 +29,16 @@ pub(crate) fn refused(dir: &Path, args: &[&str], code: i32, says: &str) {
     assert_eq!((said.as_str(), ended), (format!("error: {says}\n").as_str(), code), "{args:?}");
 }
 
+/// What the program says with `--json`; fails unless it ends well and says nothing else.
+#[track_caller]
+pub(crate) fn json(dir: &Path, args: &[&str]) -> serde_json::Value {
+    let mut all = args.to_vec();
+    all.extend(["--json", "-q"]);
+    let out = lyceum(dir, &all).output().unwrap();
+    assert_eq!(end_of(&out), (0, String::new()), "{args:?}");
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
 /// A file of the small models that come with the repository.
 pub(crate) fn golden(name: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/neural");
