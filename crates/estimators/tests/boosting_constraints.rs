@@ -184,3 +184,17 @@ fn every_objective_learns() {
         made = own;
     }
 }
+
+#[test]
+fn symmetric_trees_predict_the_same_bits_in_tiles_and_one_by_one() {
+    for depth in ["3", "5", "6", "7"] {
+        let model = train(&[("grow_policy", "symmetric"), ("max_depth", depth), ("num_leaves", "128")]);
+        let made = tables::binary(200);
+        let x = Matrix::Rows32 { values: &made.x, width: made.width };
+        let tiled = model.raw_rows(&x, &Predict::of(&model)).unwrap();
+        for (row, want) in made.x.chunks_exact(made.width).zip(&tiled) {
+            let one = Matrix::Rows32 { values: row, width: made.width };
+            assert_eq!(model.raw_rows(&one, &Predict::of(&model)).unwrap(), [*want], "depth {depth}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use crate::boosting::kernels::{
 use crate::boosting::matrix::Matrix;
 use crate::boosting::model::{CATEGORICAL, DEFAULT_LEFT, Tree};
 use lyceum_tensor::{Level, level};
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// Above so many leaves a walk from node to node is faster than looking at all nodes.
@@ -152,12 +153,20 @@ fn add(tree: &Tree, parts: &mut Parts) -> (Range<usize>, Vec<usize>) {
         let here: Vec<(usize, u32)> = nodes.iter().filter_map(|(n, left)| Some((*n, keep(left)?))).collect();
         let start = parts.cuts.len();
         let mut middle = start;
+        let mut known = HashMap::with_capacity(here.len());
         for default_left in [true, false] {
             for (n, keep) in &here {
                 let own = decision(*n);
                 if own & CATEGORICAL == 0 && (own & DEFAULT_LEFT != 0) == default_left {
                     let threshold = tree.threshold[*n];
                     let feature = tree.split_feature[*n] as u32;
+                    // Nodes that ask the same, as all of a level of a symmetric tree do, are one cut.
+                    let asked = (feature, threshold.to_bits(), default_left);
+                    let at = *known.entry(asked).or_insert(parts.cuts.len());
+                    if let Some(cut) = parts.cuts.get_mut(at) {
+                        cut.keep &= keep;
+                        continue;
+                    }
                     parts.cuts.push(Cut { threshold: floor32(threshold), keep: *keep, feature });
                     parts.exact.push(threshold);
                 }

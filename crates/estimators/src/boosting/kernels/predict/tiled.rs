@@ -113,7 +113,8 @@ impl Forest {
     ) {
         use std::arch::x86_64::*;
         let p = &self.parts;
-        let mut leaf = [u32::MAX; TILE];
+        let zero = _mm256_setzero_si256();
+        let (mut leaf, mut open) = ([zero; TILE / 8], [_mm256_set1_epi32(-1); TILE / 8]);
         for (w, word) in p.words[one.words.0..one.words.1].iter().enumerate() {
             let mut m = [_mm256_set1_epi32(-1); TILE / 8];
             let (start, middle, end) = word.cuts;
@@ -152,14 +153,44 @@ impl Forest {
             }
             cuts!(start..middle, _CMP_GT_OQ);
             cuts!(middle..end, _CMP_NLE_UQ);
-            let mut masks = [0u32; TILE];
-            for (m, masks) in m.iter().zip(masks.as_chunks_mut::<8>().0) {
-                // SAFETY: eight places.
-                unsafe { _mm256_storeu_si256(masks.as_mut_ptr().cast(), *m) };
+            for (set, keep) in &p.among[word.among.0..word.among.1] {
+                let gone = _mm256_set1_epi32(!*keep as i32);
+                let lanes = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+                for (r, m) in m.iter_mut().enumerate() {
+                    let rows = _mm256_set1_epi32((right[*set as usize] >> (r * 8)) as i32);
+                    let right = _mm256_cmpeq_epi32(_mm256_and_si256(rows, lanes), lanes);
+                    *m = _mm256_andnot_si256(_mm256_and_si256(right, gone), *m);
+                }
             }
-            self.settle(one, w, &mut masks, right, &mut leaf);
+            // The place of the lowest bit is the exponent of what is left with it alone.
+            let base = _mm256_set1_epi32((w * WORD) as i32 - 127);
+            let mut left = zero;
+            for ((m, leaf), open) in m.iter().zip(&mut leaf).zip(&mut open) {
+                let low = _mm256_and_si256(*m, _mm256_sub_epi32(zero, *m));
+                let bits = _mm256_castps_si256(_mm256_cvtepi32_ps(low));
+                let place = _mm256_and_si256(_mm256_srli_epi32::<23>(bits), _mm256_set1_epi32(0xff));
+                let none = _mm256_cmpeq_epi32(*m, zero);
+                let take = _mm256_andnot_si256(none, *open);
+                *leaf = _mm256_blendv_epi8(*leaf, _mm256_add_epi32(place, base), take);
+                *open = _mm256_and_si256(*open, none);
+                left = _mm256_or_si256(left, *open);
+            }
+            if _mm256_testz_si256(left, left) == 1 {
+                break;
+            }
         }
-        self.sum(one, &leaf, sums);
+        for (r, leaf) in leaf.iter().enumerate() {
+            // SAFETY: a leaf is below 32 times the tree's words, and the forest has that many values from the tree's
+            // first on; `sums` has 64 places.
+            unsafe {
+                let values = p.values.as_ptr().add(one.values);
+                let sums = sums.as_mut_ptr().add(r * 8);
+                let a = _mm256_i32gather_pd::<8>(values, _mm256_castsi256_si128(*leaf));
+                let b = _mm256_i32gather_pd::<8>(values, _mm256_extracti128_si256::<1>(*leaf));
+                _mm256_storeu_pd(sums, _mm256_add_pd(_mm256_loadu_pd(sums), a));
+                _mm256_storeu_pd(sums.add(4), _mm256_add_pd(_mm256_loadu_pd(sums.add(4)), b));
+            }
+        }
     }
 
     /// # Safety
