@@ -178,7 +178,7 @@ fn what_a_search_cannot_be() {
         assert!(CONFIG.contains(from), "{from}");
         std::fs::write(dir.join("bad.yaml"), CONFIG.replace(from, to)).unwrap();
         refused(dir, &["hyperopt", "--config", "bad.yaml", "--dataset", "flats.csv", "-q"], 2, says);
-        assert!(!dir.join("results").join("hyperopt_run").join("model").exists());
+        assert!(!dir.join("results").join("hyperopt_run").exists());
     };
     fault(
         "trainer.num_leaves:",

@@ -104,7 +104,12 @@ pub fn hyperopt(options: &TrainOptions<'_>, cx: &FitContext) -> Result<Searched>
             }
         };
         judge(&search, &config, material, &quiet)
-    })?;
+    });
+    // A search that ended no trial leaves nothing to go on from.
+    if ended.is_err() && std::fs::read_to_string(&journal).is_ok_and(|t| t.lines().count() < 2) {
+        let _ = std::fs::remove_file(&journal).and_then(|()| std::fs::remove_dir(&folder));
+    }
+    let ended = ended?;
     let (all, failed) = (ended.clone(), ended.iter().filter(|e| e.error.is_some()).count());
     let trials = ended.len();
     let ranked = plan.ranked(ended);

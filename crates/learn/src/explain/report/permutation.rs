@@ -7,6 +7,7 @@ use crate::metrics::{measure, rises};
 use crate::prepared::FittedOutput;
 use lyceum_core::{Result, Table};
 use lyceum_data::Random;
+use lyceum_estimators::selection::mean_and_error;
 use serde::{Deserialize, Serialize};
 
 /// Shufflings of each feature.
@@ -66,6 +67,9 @@ pub(super) fn permutation(look: &Look<'_>) -> Result<Option<Permutation>> {
             let shuffled = with_feature(look, feature, &order)?;
             losses.extend(metric_of(&shuffled, metric)?.map(|now| sign * (value - now)));
         }
+        if losses.len() < REPEATS {
+            continue;
+        }
         let (mean, error) = mean_and_error(&losses);
         features.push((look.name(feature), brief(mean), brief(error)));
     }
@@ -92,28 +96,4 @@ fn with_feature(look: &Look<'_>, feature: usize, order: &[usize]) -> Result<Tabl
         out.push(name, column)?;
     }
     Ok(out)
-}
-
-/// Mean and standard error of the mean, from the sample's standard deviation.
-fn mean_and_error(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    if values.len() < 2 {
-        return (values.first().copied().unwrap_or(0.0), 0.0);
-    }
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    (mean, (variance / n).sqrt())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_error_is_that_of_the_mean() {
-        let (mean, error) = mean_and_error(&[1.0, 2.0, 3.0, 4.0, 5.0]);
-        assert_eq!(mean, 3.0);
-        assert!((error - (2.5f64 / 5.0).sqrt()).abs() < 1e-15);
-        assert_eq!(mean_and_error(&[]), (0.0, 0.0));
-    }
 }
