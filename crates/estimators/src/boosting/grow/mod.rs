@@ -27,7 +27,7 @@ use crate::boosting::params::{BoostingParams, GrowPolicy, TreeParams};
 use block::{Block, blocks};
 use histogram::{Histogram, Spare};
 use limits::Limits;
-use lyceum_tensor::Pool;
+use lyceum_tensor::{Pool, roomy};
 use numeric::{Split, Sums};
 use packed::{Rounding, pack};
 use partition::Partition;
@@ -92,13 +92,15 @@ impl<'a> Grower<'a> {
     pub(super) fn new(data: &'a Dataset, params: &'a BoostingParams, pool: &'a Pool) -> Self {
         let (blocks, shares) = blocks(data, params.tree.enable_bundle, pool);
         let lanes = shares.len().max(1);
+        let mut packed = roomy(data.rows);
+        packed.resize(data.rows, 0);
         Self {
             data,
             params,
             pool,
             blocks,
             shares,
-            packed: vec![0; data.rows],
+            packed,
             lanes: (0..lanes).map(|_| Partition::default()).collect(),
             spare: Spare::default(),
             outside: Vec::new(),
