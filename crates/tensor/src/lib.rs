@@ -23,7 +23,7 @@ pub use bytes::SharedBytes;
 pub use dequant::dequantize;
 pub use format::Format;
 pub use gemm::{View, gemm};
-pub use kernels::{Level, level};
+pub use kernels::{Level, gathers_pay, level};
 pub use matrix::Matrix;
 pub use pages::roomy;
 pub use pickle::refuse_pickle;
