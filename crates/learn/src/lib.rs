@@ -8,6 +8,7 @@ pub mod config;
 pub mod ecd;
 pub mod explain;
 pub mod fit;
+pub mod fitted;
 pub mod llm;
 pub mod metrics;
 pub mod model;
@@ -21,5 +22,6 @@ pub mod scores;
 pub use predictor::{Predictor, load};
 pub use run::{
     Attempt, ConfigSource, DataFiles, EvaluateOptions, Evaluated, Keep, Part, Searched, TrainOptions,
-    Trained, evaluate, experiment, hyperopt, init_config, predict, train, visualize, visualize_tree,
+    Trained, Why, evaluate, experiment, hyperopt, init_config, predict, train, visualize, visualize_on,
+    visualize_tree,
 };
