@@ -10,7 +10,7 @@ mod target;
 
 pub use crate::explain::note_means;
 use crate::model::About;
-use crate::prepared::{Encoded, EncodedInput, FittedInput, Prepared};
+use crate::prepared::{Encoded, EncodedInput, Prepared};
 pub use columns::{ColumnKind, Columns, Feature};
 pub use division::Division;
 pub use folder::{check_folder, is_fitted};
@@ -91,11 +91,7 @@ impl Fitted {
             return Ok(());
         }
         for (named, input) in prepared.inputs.iter().zip(&encoded.inputs) {
-            let (EncodedInput::Number { raw: cells, .. }, false) =
-                (input, matches!(named.fitted, FittedInput::Text(_)))
-            else {
-                continue;
-            };
+            let EncodedInput::Number { raw: cells, .. } = input else { continue };
             if let Some(row) = cells.iter().position(|x| x.is_nan()) {
                 let message =
                     format!("the cell is missing, and `{}` wants complete numbers", self.entry.name);

@@ -224,3 +224,61 @@ impl TargetColumn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lyceum_data::{Cells, infer_table};
+    use lyceum_estimators::registry::entry;
+
+    fn raw(cells: &[&str]) -> Raw {
+        let mut own = Cells::default();
+        cells.iter().for_each(|c| own.push_text(c));
+        Raw::new([("y", own)]).unwrap()
+    }
+
+    fn learn(cells: &[&str], estimator: &str) -> Result<TargetColumn> {
+        let raw = raw(cells);
+        TargetColumn::learn(&raw, &infer_table(&raw).unwrap(), "y", entry(estimator).unwrap())
+    }
+
+    #[test]
+    fn classes_are_named_as_they_stand() {
+        let numbers = learn(&["10", "2", "1.0", "", "2"], "lda").unwrap();
+        assert_eq!(
+            (numbers.task, &*numbers.classes),
+            (Goal::Multiclass, &["1", "2", "10"].map(String::from)[..])
+        );
+        // However a number is spelt, and with a class that was not there.
+        let (rows, labels) = numbers.labels(&raw(&["1", "", "1e1", "3", "2.00"])).unwrap();
+        assert_eq!(
+            (rows, labels.target),
+            (vec![0, 2, 4], Target::Multiclass { codes: vec![0, 2, 1], classes: 3 })
+        );
+        let truth = learn(&["yes", "no", "yes"], "logistic").unwrap();
+        assert_eq!((truth.task, &*truth.classes), (Goal::Binary, &["no", "yes"].map(String::from)[..]));
+        assert_eq!(
+            truth.wanted(&raw(&["TRUE", "0", ""])).unwrap(),
+            Wanted::Binary(vec![Some(true), Some(false), None])
+        );
+        let words = learn(&["spam", "ham", "ham"], "gradient_boosting").unwrap();
+        assert_eq!(words.labels(&raw(&["spam", "ham"])).unwrap().1.target, Target::Binary(vec![1, 0]));
+        assert_eq!(learn(&["1", "2", "3"], "gradient_boosting").unwrap().task, Goal::Regression);
+        let e = words.wanted(&raw(&["ham", "eggs"])).unwrap_err().to_string();
+        assert_eq!(
+            e,
+            "column \"y\": \"eggs\" is neither \"ham\" nor \"spam\"\n  hint: in row 2 of the input"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_learnt_is_told() {
+        let told = |cells: &[&str], estimator: &str| learn(cells, estimator).unwrap_err().to_string();
+        assert_eq!(told(&["", ""], "ridge"), "y: the target has no values");
+        assert_eq!(told(&["a", "a"], "lda"), "y: has one value only: a");
+        assert_eq!(told(&["a", "b"], "ridge"), "y: `ridge` learns numbers, the column has words");
+        let many: Vec<String> = (0..101).map(|i| format!("c{i}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(told(&many, "lda"), "y: has 101 different values, too many for classes");
+    }
+}
