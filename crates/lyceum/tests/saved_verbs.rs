@@ -26,7 +26,8 @@ fn loans() -> tempfile::TempDir {
         let fate = if a + b + noise > 140 { "paid" } else { "due" };
         let mark = ["1", "2", "10"][((a + noise) / 62).min(2) as usize];
         let grade = ["fair", "good", "poor"][((b + noise) / 60).min(2) as usize];
-        let _ = writeln!(text, "{a},{b},{},{fate},{grade},{mark},{}", ["in", "out"][(i % 2) as usize], a * 2 + b);
+        let _ =
+            writeln!(text, "{a},{b},{},{fate},{grade},{mark},{}", ["in", "out"][(i % 2) as usize], a * 2 + b);
     }
     std::fs::write(dir.path().join("loans.csv"), text).unwrap();
     dir

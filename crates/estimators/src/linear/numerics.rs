@@ -205,7 +205,8 @@ mod tests {
             let x: Vec<f64> = (0..n * d).map(cell).collect();
             let at = x.as_ptr() as usize % 64;
             let square = gram(&x, d, None, 1);
-            let found = (right_singular(x, d).expect("singular values"), eigen(&square, d).expect("eigenvalues"));
+            let found =
+                (right_singular(x, d).expect("singular values"), eigen(&square, d).expect("eigenvalues"));
             seen.push((at, found));
         }
         let places: std::collections::BTreeSet<usize> = seen.iter().map(|s| s.0).collect();
