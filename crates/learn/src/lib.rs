@@ -1,5 +1,6 @@
 //! Low code: a Ludwig-style configuration becomes a checked description, the description a trained model with its
-//! baseline, metrics and report, the model a `Runnable`.
+//! baseline, metrics and report, the model a `Runnable`. An estimator that was fitted by its name is a model of the same
+//! kind (`fitted`).
 //!
 //! Nothing here knows a protocol, a database or a language-model engine: `model_type: llm` is read and checked here
 //! and taught and asked by whoever the caller hands in.

@@ -157,8 +157,10 @@ fn shares_and_interactions_add_up() {
     let trees = "only boosted trees tell what pairs of features share\n  \
                  hint: take `--contributions`, or train with `model_type: gbm`";
     refuses("ridge", "sum.csv", "--interactions", trees);
+    let shares =
+        "this model does not tell the shares of its features\n  hint: boosted trees and linear models do";
     fit(dir, "qda", "fate", &["--param", "reg_param=0.1"]);
-    refuses("qda", "fate.csv", "--contributions", "this model does not tell the shares of its features");
+    refuses("qda", "fate.csv", "--contributions", shares);
 }
 
 #[test]

@@ -120,7 +120,10 @@ impl TabularModel {
         let (mut parts, is_sum) = match (any.downcast_ref::<Booster>(), any.downcast_ref::<LinearModel>()) {
             (Some(booster), _) => (trees(booster, table)?, booster.transform == Transform::Identity),
             (_, Some(linear)) => (linear::parts(linear, table)?, true),
-            _ => return Err(Error::unsupported("this model does not tell the shares of its features")),
+            _ => {
+                let e = Error::unsupported("this model does not tell the shares of its features");
+                return Err(e.hint("boosted trees and linear models do"));
+            }
         };
         let classes = class_names(&named.fitted);
         if parts.scores == 1 && classes.len() == 2 {

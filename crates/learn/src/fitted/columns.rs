@@ -79,22 +79,23 @@ impl Columns {
         Ok(Self { target, features })
     }
 
-    /// The features of every row.
+    /// The features of every row. `known`: the same table with guessed types, so that numbers are not read twice.
     ///
     /// # Errors
     /// A missing column, a cell that is not what its column is, with its place.
-    pub fn table(&self, raw: &Raw) -> Result<Table> {
+    pub fn table(&self, raw: &Raw, known: Option<&Table>) -> Result<Table> {
         let mut table = Table::default();
         for named in self.inputs() {
             let name = &named.column;
-            let column = match &named.fitted {
-                FittedInput::Number(n) => Column::Number(n.raw(raw, name)?),
-                FittedInput::Binary(b) => {
+            let column = match (&named.fitted, known.and_then(|k| k.get(name))) {
+                (FittedInput::Number(_), Some(Column::Number(cells))) => Column::Number(cells.clone()),
+                (FittedInput::Number(n), _) => Column::Number(n.raw(raw, name)?),
+                (FittedInput::Binary(b), _) => {
                     let number = |b: Option<bool>| b.map_or(f64::NAN, |b| f64::from(u8::from(b)));
                     Column::Number(b.cells(raw, name)?.into_iter().map(number).collect())
                 }
-                FittedInput::Category(c) => c.column(raw, name)?,
-                FittedInput::Text(_) => return Err(Error::internal("no feature is cut into words")),
+                (FittedInput::Category(c), _) => c.column(raw, name)?,
+                (FittedInput::Text(_), _) => return Err(Error::internal("no feature is cut into words")),
             };
             table.push(name.as_str(), column)?;
         }

@@ -133,7 +133,7 @@ pub(crate) fn load(folder: &Path) -> Result<TabularModel> {
 /// Asks the model about no rows: it must know the columns and say as many classes as there are names.
 fn goes_together(fitted: &Fitted) -> Result<()> {
     let none = fitted.columns.features.iter().map(|f| (f.column.as_str(), lyceum_data::Cells::default()));
-    let table = fitted.columns.table(&lyceum_data::Raw::new(none)?)?;
+    let table = fitted.columns.table(&lyceum_data::Raw::new(none)?, None)?;
     let names = fitted.columns.target.classes.len();
     let says = match fitted.model.predict(&table)? {
         Prediction::Numbers(_) => 0,

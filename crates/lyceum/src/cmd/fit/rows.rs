@@ -54,8 +54,8 @@ impl Rows {
         }
         let (there, y) = columns.target.labels(&raw)?;
         let rule = self.rule(&table, &there).map_err(|e| e.in_file(&self.data))?;
-        drop(table);
-        let x = columns.table(&raw)?;
+        let x = columns.table(&raw, Some(&table))?;
+        drop((raw, table));
         let x = if there.len() == x.rows() { x } else { x.take(&there) };
         Ok(Examples { columns, x, y, rule })
     }
