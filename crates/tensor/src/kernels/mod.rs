@@ -51,6 +51,23 @@ pub fn level() -> Level {
     })
 }
 
+/// Whether one wide gather is faster than loads one by one: with AVX-512 on Intel's processors.
+pub fn gathers_pay() -> bool {
+    static PAY: OnceLock<bool> = OnceLock::new();
+    *PAY.get_or_init(|| level() >= Level::Avx512 && is_from_intel())
+}
+
+#[cfg(target_arch = "x86_64")]
+fn is_from_intel() -> bool {
+    let id = std::arch::x86_64::__cpuid(0);
+    [id.ebx, id.edx, id.ecx].map(u32::to_le_bytes).as_flattened() == b"GenuineIntel"
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn is_from_intel() -> bool {
+    false
+}
+
 #[cfg(target_arch = "x86_64")]
 fn best() -> Level {
     let has = is_x86_feature_detected!("avx2")

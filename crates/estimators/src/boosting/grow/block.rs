@@ -4,7 +4,7 @@
 use super::bundle::{Member, Slot, slots};
 use crate::boosting::data::{Column, Dataset};
 use crate::boosting::kernels::{BLOCK, ROW, Rows, STRIDE, accumulate, accumulate_one};
-use lyceum_tensor::Pool;
+use lyceum_tensor::{Pool, roomy};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -130,7 +130,10 @@ fn pack(data: &Dataset, slots: &[Slot]) -> Block {
         for member in slot {
             members.push((member.clone(), byte));
             let Column::Bytes(column) = &data.columns[member.feature] else { continue };
-            rows.resize(data.rows, [0u8; ROW]);
+            if rows.is_empty() {
+                rows = roomy(data.rows);
+                rows.resize(data.rows, [0u8; ROW]);
+            }
             let pairs = rows.iter_mut().zip(column);
             match member.shared {
                 None => pairs.for_each(|(row, bin)| row[byte] = *bin),

@@ -7,7 +7,8 @@ use super::packed::split;
 use super::partition::Partition;
 use super::search::{Asked, Scratch};
 use super::{Growing, Leaf, monotone, write};
-use crate::boosting::kernels::Rows;
+use crate::boosting::data::Column;
+use crate::boosting::kernels::{LeftBins, Rows};
 use crate::boosting::model::Tree;
 use std::sync::{Mutex, PoisonError};
 
@@ -95,13 +96,31 @@ impl Growing<'_> {
     pub(super) fn apply(&mut self, tree: &mut Tree, leaves: &mut Vec<Leaf>, at: usize, split: &Split) {
         let bins = write::left_bins(&self.search.layout.features[split.feature].mapper, &split.side);
         let column = &self.data.columns[split.feature];
-        let lanes: Vec<Mutex<&mut Partition>> = self.lanes.iter_mut().map(Mutex::new).collect();
-        self.pool.run_near(lanes.len(), |lane| {
-            lanes[lane].lock().unwrap_or_else(PoisonError::into_inner).divide(at, column, &bins);
-        });
-        drop(lanes);
+        self.divide(at, (column, &bins));
         let counts = (self.lanes[0].of(at).len(), self.lanes[0].of(leaves.len()).len());
         write::record(tree, leaves, at, split, counts, &self.search);
+    }
+
+    fn divide(&mut self, leaf: usize, by: (&Column, &LeftBins)) {
+        let lanes: Vec<Mutex<&mut Partition>> = self.lanes.iter_mut().map(Mutex::new).collect();
+        let own = |lane: usize| lanes[lane].lock().unwrap_or_else(PoisonError::into_inner);
+        let write = |lane: usize| self.halves[lane].write().unwrap_or_else(PoisonError::into_inner);
+        if lanes.len() > 1 && own(0).is_shared(leaf) {
+            self.pool.run_near(lanes.len(), |lane| {
+                own(lane).divide(leaf, (lane, lanes.len()), by, &mut write(lane));
+            });
+            self.pool.run_near(lanes.len(), |lane| {
+                let all: Vec<_> =
+                    self.halves.iter().map(|h| h.read().unwrap_or_else(PoisonError::into_inner)).collect();
+                own(lane).join(leaf, all.iter().map(|h| &**h));
+            });
+        } else {
+            self.pool.run_near(lanes.len(), |lane| {
+                let (mut order, mut halves) = (own(lane), write(lane));
+                order.divide(leaf, (0, 1), by, &mut halves);
+                order.join(leaf, std::iter::once(&*halves));
+            });
+        }
     }
 
     /// Histograms and best splits of the leaf that was divided and the last one.

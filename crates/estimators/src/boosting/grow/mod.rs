@@ -27,13 +27,13 @@ use crate::boosting::params::{BoostingParams, GrowPolicy, TreeParams};
 use block::{Block, blocks};
 use histogram::{Histogram, Spare};
 use limits::Limits;
-use lyceum_tensor::Pool;
+use lyceum_tensor::{Pool, roomy};
 use numeric::{Split, Sums};
 use packed::{Rounding, pack};
-use partition::Partition;
+use partition::{Halves, Partition};
 use search::Search;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 /// The output of a leaf with these sums, without a parent to be smoothed towards.
 pub(super) fn leaf_output(gradient: f64, hessian: f64, p: &TreeParams) -> f64 {
@@ -65,6 +65,8 @@ pub(super) struct Grower<'a> {
     packed: Vec<i64>,
     /// One order of the rows for each thread; all alike.
     lanes: Vec<Partition>,
+    /// What each thread divides rows into.
+    halves: Vec<RwLock<Halves>>,
     spare: Spare,
     /// Rows that the last tree did not see.
     outside: Vec<u32>,
@@ -92,14 +94,17 @@ impl<'a> Grower<'a> {
     pub(super) fn new(data: &'a Dataset, params: &'a BoostingParams, pool: &'a Pool) -> Self {
         let (blocks, shares) = blocks(data, params.tree.enable_bundle, pool);
         let lanes = shares.len().max(1);
+        let mut packed = roomy(data.rows);
+        packed.resize(data.rows, 0);
         Self {
             data,
             params,
             pool,
             blocks,
             shares,
-            packed: vec![0; data.rows],
+            packed,
             lanes: (0..lanes).map(|_| Partition::default()).collect(),
+            halves: (0..lanes).map(|_| RwLock::default()).collect(),
             spare: Spare::default(),
             outside: Vec::new(),
         }
@@ -144,6 +149,7 @@ impl<'a> Grower<'a> {
             shares: &self.shares,
             packed: &self.packed,
             lanes: &mut self.lanes,
+            halves: &self.halves,
             spare: &mut self.spare,
             whole: draw.rows.is_none(),
         };
@@ -245,6 +251,7 @@ struct Growing<'g> {
     shares: &'g [Range<usize>],
     packed: &'g [i64],
     lanes: &'g mut [Partition],
+    halves: &'g [RwLock<Halves>],
     spare: &'g mut Spare,
     /// Whether the tree sees all rows.
     whole: bool,

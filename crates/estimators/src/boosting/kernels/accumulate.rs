@@ -33,7 +33,13 @@ pub(in crate::boosting) fn accumulate(
                         assert!(rows.last().is_none_or(|r| (*r as usize) < bins.len()));
                         debug_assert!(rows.is_sorted());
                         // SAFETY: every row is below the length of `bins` and `packed`, and bins are below STRIDE.
-                        unsafe { some::<$n>(bins, rows, packed, cells) }
+                        unsafe {
+                            if bins.len() < LARGE {
+                                some::<$n, false>(bins, rows, packed, cells);
+                            } else {
+                                some::<$n, true>(bins, rows, packed, cells);
+                            }
+                        }
                     }
                     ($n, Rows::All(range)) => {
                         let pairs = bins[range.clone()].iter().zip(&packed[range]);
@@ -115,20 +121,38 @@ fn add<const N: usize>(row: &[u8; ROW], v: i64, cells: &mut [i64]) {
     cell!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
 }
 
+/// Rows ahead of the one that is added whose memory is asked into the first cache.
+const NEAR: usize = 24;
+/// The same for the second cache, of a table that lies in no cache: few reads can wait for the first one, so that the
+/// rows of a deep leaf, each of them a read from memory, would come a third as fast without.
+const FAR: usize = 64;
+/// Rows of such a table.
+const LARGE: usize = 1 << 18;
+
 /// # Safety
 /// Every row must be below the lengths of `bins` and `packed`.
-unsafe fn some<const N: usize>(bins: &[[u8; ROW]], rows: &[u32], packed: &[i64], cells: &mut [i64]) {
-    const AHEAD: usize = 24;
-    let (near, last) = rows.split_at(rows.len().saturating_sub(AHEAD));
-    for (i, r) in near.iter().enumerate() {
+unsafe fn some<const N: usize, const MEMORY: bool>(
+    bins: &[[u8; ROW]],
+    rows: &[u32],
+    packed: &[i64],
+    cells: &mut [i64],
+) {
+    let ahead = if MEMORY { FAR } else { NEAR };
+    let (first, last) = rows.split_at(rows.len().saturating_sub(ahead));
+    for (i, r) in first.iter().enumerate() {
         #[cfg(target_arch = "x86_64")]
         {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: `near` ends AHEAD rows before the end; a prefetch touches nothing.
+            use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+            // SAFETY: `first` ends as many rows before the end; a prefetch touches nothing.
             unsafe {
-                let next = *rows.get_unchecked(i + AHEAD) as usize;
+                let next = *rows.get_unchecked(i + NEAR) as usize;
                 _mm_prefetch::<_MM_HINT_T0>(bins.as_ptr().add(next).cast());
                 _mm_prefetch::<_MM_HINT_T0>(packed.as_ptr().add(next).cast());
+                if MEMORY {
+                    let next = *rows.get_unchecked(i + FAR) as usize;
+                    _mm_prefetch::<_MM_HINT_T1>(bins.as_ptr().add(next).cast());
+                    _mm_prefetch::<_MM_HINT_T1>(packed.as_ptr().add(next).cast());
+                }
             }
         }
         // SAFETY: as the contract says.

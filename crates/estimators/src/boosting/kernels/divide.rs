@@ -1,7 +1,7 @@
 //! Divides rows by the bin of one feature: those that go left keep their order, those that go right theirs.
 #![allow(clippy::indexing_slicing, reason = "lengths are checked on entry")]
 
-use lyceum_tensor::{Level, level};
+use lyceum_tensor::{Level, gathers_pay, level};
 
 /// Bins that a set can say something of: all that a word holds.
 const BINS: usize = 1 << 16;
@@ -72,7 +72,7 @@ pub(in crate::boosting) fn divide<B: Bin>(
     debug_assert!(rows.is_sorted());
     assert!(rows.last().is_none_or(|r| (*r as usize) + PAD < column.len()));
     #[cfg(target_arch = "x86_64")]
-    if level() >= Level::Avx512 && column.len() <= i32::MAX as usize {
+    if level() >= Level::Avx512 && (gathers_pay() || B::SIZE > 1) && column.len() <= i32::MAX as usize {
         // SAFETY: the level says that the processor can; rows ascend and the last one was checked, as the set was.
         return unsafe { wide(rows, column, bins, left, right) };
     }
