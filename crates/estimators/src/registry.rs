@@ -105,6 +105,11 @@ const RULE: Parameter = Parameter {
     doc: "least error, or the largest penalty within one standard error of it",
 };
 
+const PRIORS: Parameter = Parameter {
+    name: "priors",
+    kind: Kind::Numbers(&[]),
+    doc: "chances of the classes in their order; none: their shares of the rows",
+};
 const INTERCEPT: Parameter =
     Parameter { name: "fit_intercept", kind: Kind::Flag(true), doc: "whether there is an intercept" };
 const STEPS: Parameter = whole("max_iter", 100, 1, "Newton steps at most");
@@ -231,6 +236,7 @@ pub const ENTRIES: &[Entry] = &[
                 kind: Kind::WordOrShare(&["none", "auto"]),
                 doc: "share of the identity in each class's covariance; auto is Ledoit and Wolf's",
             },
+            PRIORS,
         ],
         make: |p| Ok(Box::new(LinearDiscriminant::of(p))),
         ..ENTRY
@@ -273,14 +279,7 @@ pub const ENTRIES: &[Entry] = &[
         doc: "quadratic discriminant analysis: normal classes, each of its own covariance",
         aliases: &["qda"],
         tasks: &[Task::Binary, Task::Multiclass],
-        parameters: &[
-            Parameter {
-                name: "priors",
-                kind: Kind::Numbers(&[]),
-                doc: "chances of the classes in their order; none: their shares of the rows",
-            },
-            share("reg_param", 0.0, "share of the identity in each class's covariance"),
-        ],
+        parameters: &[PRIORS, share("reg_param", 0.0, "share of the identity in each class's covariance")],
         make: |p| Ok(Box::new(QuadraticDiscriminant::of(p))),
         load: |folder| Ok(Box::new(QuadraticModel::load(folder)?)),
         ..ENTRY

@@ -62,7 +62,7 @@ fn coefficients_and_accuracy() {
         ("wine_lsqr_ledoit_wolf", "wine", Solver::Lsqr, Shrinkage::Auto),
     ] {
         let data = raw(name).unwrap();
-        let model = fit(&data, LinearDiscriminant { solver, shrinkage });
+        let model = fit(&data, LinearDiscriminant { solver, shrinkage, ..LinearDiscriminant::default() });
         close(&model.coef, &flat(&golden[case]["coef"]));
         close(&model.intercept, &floats(&golden[case]["intercept"]));
         let Some(want) = golden[case]["acc"].as_f64() else { continue };
@@ -94,6 +94,50 @@ fn made() -> TrainingSet {
     let b = rows().map(|(i, c)| ((i * 53.0) % 97.0 / 40.0 - 1.2) * (1.0 + c)).collect();
     let x = Table::new([("a", Column::Number(a)), ("b", Column::Number(b))]).unwrap();
     TrainingSet::new(x.into(), Target::Multiclass { codes, classes: 3 }).unwrap()
+}
+
+/// Coefficients and intercepts of scikit-learn 1.9 on the rows made here.
+#[test]
+fn chances_that_are_told_count() {
+    let data = made();
+    let fitted = |solver, shrinkage, priors: &[f64]| {
+        fit(&data, LinearDiscriminant { solver, shrinkage, priors: priors.to_vec() })
+    };
+    let told = [0.2, 0.5, 0.3];
+    let svd = fitted(Solver::Svd, Shrinkage::None, &told);
+    let coef = [
+        -1.5113070250214593,
+        0.16062325159481092,
+        -0.046719814771896975,
+        -0.34931975160909,
+        1.0854043746341349,
+        0.4751174182852761,
+    ];
+    close(&svd.coef, &coef);
+    close(&svd.intercept, &[-1.1991221312684015, -0.7572052598639397, -2.205594772158732]);
+    let p = lyceum_core::Model::predict(&svd, &data.x).unwrap();
+    let Prediction::Probabilities { p, .. } = p else { panic!() };
+    let first = [0.27853082599742374, 0.7084044679708894, 0.01306470603168688];
+    assert!(p.iter().zip(first).all(|(p, want)| (p - want).abs() < 1e-10), "{:?}", &p[..3]);
+    let drawn = fitted(Solver::Lsqr, Shrinkage::Share(0.3), &told);
+    let coef = [
+        0.04035827974544031,
+        0.05172323929262667,
+        0.8613127542326582,
+        -0.33449687388717503,
+        1.5154738692216272,
+        0.36367903798882506,
+    ];
+    close(&drawn.coef, &coef);
+    close(&drawn.intercept, &[-1.6126294485949133, -0.9831277444187447, -2.072324649822117]);
+    let auto = fitted(Solver::Eigen, Shrinkage::Auto, &told);
+    close(&auto.intercept, &[-1.613184768528153, -1.0985068749394804, -2.7341620569500926]);
+    // Chances are divided by their sum.
+    let ten = fitted(Solver::Lsqr, Shrinkage::None, &[2.0, 5.0, 3.0]);
+    close(&ten.intercept, &[-1.6125877366942192, -1.1767267011579623, -2.5976067969693144]);
+    let two = LinearDiscriminant { priors: vec![0.5, 0.5], ..LinearDiscriminant::default() };
+    let e = two.fit(&data, &FitContext::default()).err().unwrap().to_string();
+    assert_eq!(e, "priors: expected 3 numbers, one a class, got 2");
 }
 
 #[test]
@@ -133,7 +177,14 @@ fn rows_made_here_get_the_peers_probabilities() {
         0.08133240828166959,
     ];
     first_two(QuadraticDiscriminant { reg_param: 0.1, priors: vec![0.2, 0.3, 0.5] }, told);
-    let model = fit(&data, LinearDiscriminant { solver: Solver::Lsqr, shrinkage: Shrinkage::Auto });
+    let model = fit(
+        &data,
+        LinearDiscriminant {
+            solver: Solver::Lsqr,
+            shrinkage: Shrinkage::Auto,
+            ..LinearDiscriminant::default()
+        },
+    );
     let coef = [
         0.08853134655634136,
         0.06627181829102187,
@@ -165,7 +216,7 @@ fn what_cannot_be_fitted_is_told() {
     let drawn = QuadraticDiscriminant { reg_param: 0.1, ..QuadraticDiscriminant::default() };
     assert!(drawn.fit(&flat, &FitContext::default()).is_ok());
     let two = QuadraticDiscriminant { priors: vec![0.5, 0.5], ..QuadraticDiscriminant::default() };
-    assert_eq!(fault(&two, &made()), "priors: expected 3 numbers, got 2");
+    assert_eq!(fault(&two, &made()), "priors: expected 3 numbers, one a class, got 2");
     let svd = LinearDiscriminant { shrinkage: Shrinkage::Auto, ..LinearDiscriminant::default() };
     let told = "shrinkage: the solver svd takes no shrinkage\n  hint: set solver to lsqr or eigen";
     assert_eq!(fault(&svd, &made()), told);

@@ -10,7 +10,7 @@
 use lyceum_core::{Error, FitContext, Prompt, Result};
 use lyceum_learn::config::LlmConfig;
 use lyceum_learn::llm::{LanguageModels, Lesson, Likelihood, Said, Sample, Speaker, Speech, Taught, With};
-use lyceum_learn::{ConfigSource, DataFiles, EvaluateOptions, Part, TrainOptions, Trained};
+use lyceum_learn::{ConfigSource, DataFiles, EvaluateOptions, Part, TrainOptions, Trained, Why};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -142,7 +142,7 @@ impl Place {
             dataset: self.path(data),
             part: Part::Full,
             output_directory: Some(self.path("eval")),
-            contributions: false,
+            why: Why::default(),
             generation: None,
             llm: Some(models),
         }

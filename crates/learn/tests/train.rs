@@ -11,7 +11,7 @@ mod common;
 use common::{INPUTS, parcels, train};
 use lyceum_core::{Value, laws};
 use lyceum_data::{Raw, read};
-use lyceum_learn::{EvaluateOptions, Part, Trained};
+use lyceum_learn::{EvaluateOptions, Part, Trained, Why};
 use std::path::Path;
 
 const OUTPUTS: &str = "output_features:
@@ -56,7 +56,7 @@ fn a_loaded_model_says_what_was_measured() {
             dataset: dir.path().join("d.csv"),
             part: Part::Test,
             output_directory: None,
-            contributions: false,
+            why: Why::default(),
             generation: None,
             llm: None,
         };
@@ -164,7 +164,7 @@ fn predictions_are_written_and_tables_may_lack_the_outputs() {
         dataset: dir.path().join("new.csv"),
         part: Part::Full,
         output_directory: Some(dir.path().join("out")),
-        contributions: false,
+        why: Why::default(),
         generation: None,
         llm: None,
     };

@@ -74,6 +74,11 @@ impl CalibratedModel {
     pub fn new(model: Box<dyn Model>, decision: Decision) -> Self {
         Self { model, decision }
     }
+
+    /// The classifier alone.
+    pub fn model(&self) -> &dyn Model {
+        &*self.model
+    }
 }
 
 impl Model for CalibratedModel {

@@ -1,12 +1,13 @@
 //! Linear discriminant analysis: the score of a class is linear in the features, wᵏ = Σ⁻¹μₖ, where Σ is the covariance
 //! within classes: theirs (of divisor n), each drawn by `shrinkage` to a multiple of the identity, averaged by their
-//! priors. Coefficients are scikit-learn's.
+//! priors (solver `svd`: by their shares of the rows). Coefficients are scikit-learn's.
 #![allow(clippy::indexing_slicing, reason = "classes and columns stay below their numbers")]
 
 use super::covariance::{Shrinkage, covariance};
 use super::groups::Groups;
+use super::priors::priors;
 use crate::linear::{LinearModel, Link, cholesky_solve, params};
-use crate::registry::word;
+use crate::registry::{numbers, word};
 use lyceum_core::{Error, Estimator, FitContext, Model, Params, Result, Target, TrainingSet, Value};
 
 /// What coefficients count from. The scores' differences are the same.
@@ -21,13 +22,15 @@ pub enum Solver {
     Eigen,
 }
 
-/// Linear discriminant analysis. Priors are the classes' shares of the rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+/// Linear discriminant analysis.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LinearDiscriminant {
     /// What coefficients count from.
     pub solver: Solver,
     /// Share of the identity in each class's covariance; wants a solver that takes it.
     pub shrinkage: Shrinkage,
+    /// Chances of the classes in the order of their codes; empty: their shares of the rows. Divided by their sum.
+    pub priors: Vec<f64>,
 }
 
 impl LinearDiscriminant {
@@ -38,7 +41,7 @@ impl LinearDiscriminant {
             "eigen" => Solver::Eigen,
             _ => Solver::Svd,
         };
-        Self { solver, shrinkage: Shrinkage::of(p.get("shrinkage")) }
+        Self { solver, shrinkage: Shrinkage::of(p.get("shrinkage")), priors: numbers(p, "priors") }
     }
 }
 
@@ -49,7 +52,8 @@ impl Estimator for LinearDiscriminant {
             Solver::Lsqr => "lsqr",
             Solver::Eigen => "eigen",
         };
-        params([("solver", Value::from(solver)), ("shrinkage", self.shrinkage.value())])
+        let priors = self.priors.iter().map(|p| Value::Float(*p)).collect();
+        params([("solver", Value::from(solver)), ("shrinkage", self.shrinkage.value()), ("priors", priors)])
     }
 
     fn fit(&self, data: &TrainingSet, cx: &FitContext) -> Result<Box<dyn Model>> {
@@ -63,7 +67,12 @@ impl Estimator for LinearDiscriminant {
         cx.cx.check()?;
         let groups = Groups::new(data)?;
         let (d, k, total) = (groups.design.width, groups.len(), groups.total());
-        let share = |class: usize| groups.totals[class] / total;
+        let priors = priors(&self.priors, &groups)?;
+        // The solver svd takes the rows of all classes together, the others each class's by its chance.
+        let share = |class: usize| match self.solver {
+            Solver::Svd => groups.totals[class] / total,
+            _ => priors[class],
+        };
         let mut within = vec![0.0; d * d];
         for class in 0..k {
             cx.cx.check()?;
@@ -71,7 +80,7 @@ impl Estimator for LinearDiscriminant {
             within.iter_mut().zip(&own).for_each(|(o, s)| *o += share(class) * s);
         }
         let centre: Vec<f64> =
-            (0..d).map(|j| (0..k).map(|class| share(class) * groups.mean(class)[j]).sum()).collect();
+            (0..d).map(|j| (0..k).map(|class| priors[class] * groups.mean(class)[j]).sum()).collect();
         let mut coef = Vec::with_capacity(k * d);
         let mut intercept = Vec::with_capacity(k);
         for class in 0..k {
@@ -81,7 +90,7 @@ impl Estimator for LinearDiscriminant {
             let w = solve_columns(&within, &mean, &centre)?;
             let along: f64 = w.iter().zip(&mean).map(|(w, m)| w * m).sum();
             let shift: f64 = w.iter().enumerate().map(|(j, w)| w * from(j)).sum();
-            intercept.push(share(class).ln() - 0.5 * along - shift);
+            intercept.push(priors[class].ln() - 0.5 * along - shift);
             coef.extend(w);
         }
         let features = &groups.features;

@@ -3,6 +3,8 @@
 mod covariance;
 mod groups;
 mod linear;
+mod one_row;
+mod priors;
 mod quadratic;
 mod quadratic_model;
 

@@ -5,6 +5,7 @@
 #![allow(clippy::indexing_slicing, reason = "classes and columns stay below their numbers")]
 
 use super::groups::Groups;
+use super::priors::priors;
 use super::quadratic_model::QuadraticModel;
 use crate::linear::{explained, gram, params, right_singular};
 use crate::registry::{number, numbers};
@@ -27,21 +28,6 @@ impl QuadraticDiscriminant {
     pub(crate) fn of(p: &Params) -> Self {
         Self { priors: numbers(p, "priors"), reg_param: number(p, "reg_param") }
     }
-
-    /// What the scores start from.
-    fn log_priors(&self, groups: &Groups) -> Result<Vec<f64>> {
-        if self.priors.is_empty() {
-            return Ok(groups.totals.iter().map(|t| (t / groups.total()).ln()).collect());
-        }
-        if self.priors.len() != groups.len() {
-            let message = format!("expected {} numbers, got {}", groups.len(), self.priors.len());
-            return Err(Error::invalid(message).at_key("priors"));
-        }
-        if self.priors.iter().any(|p| !(*p > 0.0 && p.is_finite())) {
-            return Err(Error::invalid("expected numbers above 0").at_key("priors"));
-        }
-        Ok(self.priors.iter().map(|p| p.ln()).collect())
-    }
 }
 
 impl Estimator for QuadraticDiscriminant {
@@ -56,7 +42,7 @@ impl Estimator for QuadraticDiscriminant {
         }
         cx.cx.check()?;
         let groups = Groups::new(data)?;
-        let log_priors = self.log_priors(&groups)?;
+        let priors = priors(&self.priors, &groups)?;
         let d = groups.design.width;
         let centred: Vec<Vec<f64>> = (0..groups.len()).map(|class| groups.centred(class)).collect();
         let total = self.spread(&groups, &centred, cx);
@@ -70,7 +56,7 @@ impl Estimator for QuadraticDiscriminant {
         };
         let m = used.len();
         let mut model = QuadraticModel::new(&groups.features, used.clone());
-        for (class, (rows, log_prior)) in centred.iter().zip(log_priors).enumerate() {
+        for (class, (rows, prior)) in centred.iter().zip(priors).enumerate() {
             cx.cx.check()?;
             let n = groups.totals[class];
             let mut x: Vec<f64> = Vec::with_capacity(rows.len());
@@ -92,7 +78,7 @@ impl Estimator for QuadraticDiscriminant {
             }
             let log_size: f64 = values.iter().map(|s| variance(*s).ln()).sum();
             let mean = used.iter().map(|j| groups.mean(class)[*j]).collect();
-            model.push(log_prior - 0.5 * log_size, mean, whiten);
+            model.push(prior.ln() - 0.5 * log_size, mean, whiten);
         }
         Ok(Box::new(model))
     }

@@ -1,8 +1,9 @@
 //! A fitted quadratic discriminant: for each class its mean and the matrix that makes its rows white.
 
+use super::one_row::OneRow;
 use crate::Features;
 use crate::linear::Design;
-use lyceum_core::{Error, Model, Prediction, Result, Table};
+use lyceum_core::{Error, Model, Prediction, Result, RowPredictor, Table};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -11,14 +12,14 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QuadraticModel {
     names: Vec<Arc<str>>,
-    levels: Vec<Option<Vec<Arc<str>>>>,
+    pub(super) levels: Vec<Option<Vec<Arc<str>>>>,
     /// Columns of the dense matrix that scores are made of, rising.
-    used: Vec<usize>,
-    classes: Vec<Class>,
+    pub(super) used: Vec<usize>,
+    pub(super) classes: Vec<Class>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Class {
+pub(super) struct Class {
     /// ln prior − ½ ln|Σ|.
     constant: f64,
     /// One a used column.
@@ -77,6 +78,19 @@ impl Class {
     }
 }
 
+/// Probabilities of a row's used cells, one a class; false where every class's is 0 to the last bit.
+pub(super) fn probabilities(classes: &[Class], cells: &[f64], p: &mut [f64]) -> bool {
+    p.iter_mut().zip(classes).for_each(|(p, class)| *p = class.score(cells));
+    let most = p.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if most == f64::NEG_INFINITY {
+        return false;
+    }
+    p.iter_mut().for_each(|p| *p = (*p - most).exp());
+    let sum: f64 = p.iter().sum();
+    p.iter_mut().for_each(|p| *p /= sum);
+    true
+}
+
 impl Model for QuadraticModel {
     fn predict(&self, x: &Table) -> Result<Prediction> {
         let design = Design::new(&self.features(), x)?;
@@ -86,14 +100,9 @@ impl Model for QuadraticModel {
         for (row, p) in p.chunks_exact_mut(classes).enumerate() {
             let wide = design.row(row);
             cells.iter_mut().zip(&self.used).for_each(|(c, j)| *c = wide.get(*j).copied().unwrap_or(0.0));
-            p.iter_mut().zip(&self.classes).for_each(|(p, class)| *p = class.score(&cells));
-            let most = p.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            if most == f64::NEG_INFINITY {
+            if !probabilities(&self.classes, &cells, p) {
                 return Err(Error::invalid(format!("row {} is too far from every class", row + 1)));
             }
-            p.iter_mut().for_each(|p| *p = (*p - most).exp());
-            let sum: f64 = p.iter().sum();
-            p.iter_mut().for_each(|p| *p /= sum);
         }
         Ok(Prediction::Probabilities { p, classes })
     }
@@ -101,5 +110,9 @@ impl Model for QuadraticModel {
     fn save(&self, folder: &Path) -> Result<()> {
         let json = serde_json::to_vec_pretty(self).map_err(|e| Error::internal(e.to_string()))?;
         lyceum_core::write_atomic(folder.join(FILE), &json)
+    }
+
+    fn row(&self) -> Option<Box<dyn RowPredictor + '_>> {
+        Some(Box::new(OneRow::new(self)))
     }
 }

@@ -193,6 +193,27 @@ mod tests {
         assert_eq!(transposed_times(&x, d, &w, 1), transposed_times(&x, d, &w, 3));
     }
 
+    /// Where a matrix lies in memory decides nothing: the same rows give the same bits in every process.
+    #[test]
+    fn no_bit_depends_on_where_rows_lie() {
+        let (n, d) = (75, 5);
+        let cell = |i: usize| ((i * 37 % 101) as f64 - 50.0) / 17.0 + (i % 7) as f64;
+        let mut kept: Vec<Vec<u8>> = Vec::new();
+        let mut seen = Vec::new();
+        for i in 0..64 {
+            kept.push(Vec::with_capacity(16 * (i + 1)));
+            let x: Vec<f64> = (0..n * d).map(cell).collect();
+            let at = x.as_ptr() as usize % 64;
+            let square = gram(&x, d, None, 1);
+            let found =
+                (right_singular(x, d).expect("singular values"), eigen(&square, d).expect("eigenvalues"));
+            seen.push((at, found));
+        }
+        let places: std::collections::BTreeSet<usize> = seen.iter().map(|s| s.0).collect();
+        assert!(places.len() > 1, "all lay alike: {places:?}");
+        assert!(seen.windows(2).all(|w| w[0].1 == w[1].1), "{places:?}");
+    }
+
     #[test]
     fn eigenvectors_rebuild_the_matrix() {
         let a = [4.0, 1.0, 0.5, 1.0, 3.0, -1.0, 0.5, -1.0, 2.0];

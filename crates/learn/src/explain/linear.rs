@@ -11,7 +11,7 @@ use std::any::Any;
 const MEANS: &str = "means";
 
 /// Keeps the means of the training rows with a linear model; other models stay as they are.
-pub(crate) fn note_means(mut model: Box<dyn Model>, training: &Table) -> Box<dyn Model> {
+pub fn note_means(mut model: Box<dyn Model>, training: &Table) -> Box<dyn Model> {
     let any: &mut dyn Any = &mut *model;
     if let Some(linear) = any.downcast_mut::<LinearModel>() {
         linear.fitted.insert(MEANS.into(), means(training).into());

@@ -1,7 +1,8 @@
 //! What each input feature adds to each raw score of a model.
 
 use super::linear;
-use crate::model::{LINEAR_WORDS, Learned, TREE_WORDS, TabularModel};
+use crate::fitted::bare;
+use crate::model::TabularModel;
 use crate::prepared::{Encoded, FittedOutput, Scale};
 use lyceum_core::{Error, Model, Result, Table};
 use lyceum_data::Raw;
@@ -18,7 +19,8 @@ use std::any::Any;
 /// its raw score. Numbers are not clipped here.
 ///
 /// Sources: trees by the path-dependent game of TreeSHAP (Lundberg, Erion, Lee 2018); linear models by
-/// coefficient × (value − mean of the training rows), the Shapley value of independent features.
+/// coefficient × (value − mean of the training rows), the Shapley value of independent features. Of a calibrated model
+/// they are in the score before calibration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shares {
     /// The output.
@@ -50,6 +52,15 @@ impl Shares {
     }
 }
 
+/// What a model sees of the features.
+#[derive(Clone, Copy)]
+pub(crate) struct Sees {
+    /// Which numbers.
+    pub(crate) scale: Scale,
+    /// How many tokens of a text.
+    pub(crate) words: usize,
+}
+
 /// Shares of a model's columns, before they are added up by feature: row-major `[rows, scores, columns + 1]`, the
 /// expected value last.
 pub(super) struct Parts {
@@ -62,10 +73,10 @@ impl TabularModel {
     /// What each input feature adds to each raw score of every row, an entry an output.
     ///
     /// # Errors
-    /// A network, trees with linear leaves, a linear model of a folder that does not have the means of its columns; a
-    /// missing column or a cell of the wrong type.
+    /// A network, a quadratic discriminant, trees with linear leaves, a linear model of a folder that does not have the
+    /// means of its columns; a missing column or a cell of the wrong type.
     pub fn contributions(&self, raw: &Raw) -> Result<Vec<Shares>> {
-        let encoded = self.prepared.encode(raw)?;
+        let encoded = self.encode(raw)?;
         self.contributions_of(&encoded, &(0..encoded.rows).collect::<Vec<_>>())
     }
 
@@ -88,15 +99,11 @@ impl TabularModel {
         encoded: &Encoded,
         rows: &[usize],
     ) -> Result<(&[Box<dyn Model>], Table, usize)> {
-        let (models, scale, words) = match &self.learned {
-            Learned::Gbm(models) => (models, Scale::Raw, TREE_WORDS),
-            Learned::Linear(models) => (models, Scale::Scaled, LINEAR_WORDS),
-            Learned::Ecd(_) => {
-                let e = Error::unsupported("a network does not tell the shares of its features");
-                return Err(e.hint("train with `model_type: gbm` or `model_type: linear`"));
-            }
-        };
-        Ok((models, self.prepared.table(encoded, rows, scale, words)?, words))
+        let (models, sees) = self.models().ok_or_else(|| {
+            let e = Error::unsupported("a network does not tell the shares of its features");
+            e.hint("train with `model_type: gbm` or `model_type: linear`")
+        })?;
+        Ok((models, self.prepared.table(encoded, rows, sees.scale, sees.words)?, sees.words))
     }
 
     pub(super) fn shares(
@@ -108,31 +115,46 @@ impl TabularModel {
     ) -> Result<Shares> {
         let named = self.prepared.outputs.get(output);
         let named = named.ok_or_else(|| Error::internal("a model without an output"))?;
-        let any: &dyn Any = model;
+        // Calibration and threshold come after the raw score.
+        let any: &dyn Any = bare(model);
         let (mut parts, is_sum) = match (any.downcast_ref::<Booster>(), any.downcast_ref::<LinearModel>()) {
             (Some(booster), _) => (trees(booster, table)?, booster.transform == Transform::Identity),
             (_, Some(linear)) => (linear::parts(linear, table)?, true),
-            _ => return Err(Error::unsupported("this model does not tell the shares of its features")),
+            _ => {
+                let e = Error::unsupported("this model does not tell the shares of its features");
+                return Err(e.hint("boosted trees and linear models do"));
+            }
         };
-        let mut classes = Vec::new();
-        match &named.fitted {
-            FittedOutput::Category { fitted, .. } => {
-                classes = fitted.levels.iter().map(|l| l.to_string()).collect();
-                if parts.scores == 1 && classes.len() == 2 {
-                    parts = both_classes(&parts);
-                }
-            }
-            FittedOutput::Number { fitted, .. }
-                if is_sum && fitted.rule.normalization != Some(Normalization::Log1p) =>
-            {
-                let zero = fitted.denormalize(0.0);
-                parts.rescale(fitted.denormalize(1.0) - zero, zero);
-            }
-            _ => {}
+        let classes = class_names(&named.fitted);
+        if parts.scores == 1 && classes.len() == 2 {
+            parts = both_classes(&parts);
         }
+        let (slope, offset) = unit(&named.fitted, is_sum);
+        parts.rescale(slope, offset);
         let features: Vec<String> = self.prepared.inputs.iter().map(|f| f.name.clone()).collect();
         let (expected, values) = parts.by_feature(owners, features.len());
         Ok(Shares { output: named.name.clone(), features, classes, expected, values })
+    }
+}
+
+/// Slope and offset from a model's scores to the unit of the output's column, where a straight line leads there.
+pub(super) fn unit(output: &FittedOutput, is_sum: bool) -> (f64, f64) {
+    match output {
+        FittedOutput::Number { fitted, .. }
+            if is_sum && fitted.rule.normalization != Some(Normalization::Log1p) =>
+        {
+            let zero = fitted.denormalize(0.0);
+            (fitted.denormalize(1.0) - zero, zero)
+        }
+        _ => (1.0, 0.0),
+    }
+}
+
+/// The classes of a category; none of other outputs.
+pub(super) fn class_names(output: &FittedOutput) -> Vec<String> {
+    match output {
+        FittedOutput::Category { fitted, .. } => fitted.levels.iter().map(|l| l.to_string()).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -78,7 +78,8 @@ fn model_name(summary: &Summary) -> &'static str {
         "gbm" => "boosted trees",
         "linear" => "linear model",
         "llm" => "language model",
-        _ => "network",
+        "ecd" => "network",
+        _ => "model",
     }
 }
 

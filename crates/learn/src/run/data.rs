@@ -32,6 +32,18 @@ pub enum Part {
     Full,
 }
 
+impl Part {
+    /// Its name in a report.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Training => "training",
+            Self::Validation => "validation",
+            Self::Test => "test",
+            Self::Full => "all",
+        }
+    }
+}
+
 /// A table, its parts and the hashes of its files.
 pub(crate) struct Loaded {
     pub(crate) raw: Raw,

@@ -4,7 +4,8 @@ use super::data::Part;
 use super::files::{write_json, write_predictions};
 use crate::llm::{LanguageModels, is_language_model};
 use crate::metrics::{Measures, measure_all};
-use crate::predictor::{Predictor, load};
+use crate::model::{Learned, TabularModel};
+use crate::predictor::load;
 use lyceum_core::{Error, FitContext, Result};
 use lyceum_data::{Raw, Splits, read};
 use serde::Serialize;
@@ -22,12 +23,21 @@ pub struct EvaluateOptions<'a> {
     pub part: Part,
     /// Where files go; absent writes none.
     pub output_directory: Option<PathBuf>,
-    /// Whether predictions come with the shares of the features.
-    pub contributions: bool,
+    /// What predictions come with.
+    pub why: Why,
     /// A file with settings of how a language model answers, over its own.
     pub generation: Option<PathBuf>,
     /// Asks language models, where the caller can.
     pub llm: Option<&'a dyn LanguageModels>,
+}
+
+/// What is told of why predictions are what they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Why {
+    /// The shares of the features.
+    pub contributions: bool,
+    /// What pairs of features share.
+    pub interactions: bool,
 }
 
 /// What came out.
@@ -55,7 +65,7 @@ pub fn predict(options: &EvaluateOptions<'_>, cx: &FitContext) -> Result<Evaluat
 
 fn run(options: &EvaluateOptions<'_>, cx: &FitContext, must_measure: bool) -> Result<Evaluated> {
     if is_language_model(&options.model_path) {
-        if options.contributions {
+        if options.why != Why::default() {
             let e = Error::unsupported("a language model does not tell the shares of its features");
             return Err(e.in_file(&options.model_path));
         }
@@ -68,19 +78,21 @@ fn run(options: &EvaluateOptions<'_>, cx: &FitContext, must_measure: bool) -> Re
     let start = Instant::now();
     let predictor = load(&options.model_path)?;
     let raw = read(&options.dataset)?;
-    let rows = rows(&predictor, &raw, options.part)?;
+    let rows = rows(predictor.model(), &raw, options.part)?;
     cx.cx.check()?;
     let missing = predictor.model().prepared.missing_inputs(&raw);
     if let Some(first) = missing.first() {
         raw.column(first)?;
     }
     let model = predictor.model();
-    let encoded = model.prepared.encode(&raw)?;
+    let encoded = model.encode(&raw)?;
     let scores = model.scores_of(&encoded, &rows)?;
-    let shares = if options.contributions { model.contributions_of(&encoded, &rows)? } else { Vec::new() };
+    let why = options.why;
+    let shares = if why.contributions { model.contributions_of(&encoded, &rows)? } else { Vec::new() };
+    let pairs = if why.interactions { model.interactions_of(&encoded, &rows)? } else { Vec::new() };
     let has_outputs = model.prepared.outputs.iter().all(|o| raw.get(&o.column).is_some());
     let metrics = if must_measure || has_outputs {
-        measure_all(&model.prepared, &scores, &model.prepared.wanted(&raw)?, &rows)
+        measure_all(&model.prepared, &scores, &model.wanted(&raw)?, &rows)
     } else {
         Measures::new()
     };
@@ -92,6 +104,9 @@ fn run(options: &EvaluateOptions<'_>, cx: &FitContext, must_measure: bool) -> Re
             for shares in &shares {
                 shares.add_to(&mut table)?;
             }
+            for pairs in &pairs {
+                pairs.add_to(&mut table)?;
+            }
             predictions_path = Some(write_predictions(folder, &table)?);
         }
         if !metrics.is_empty() {
@@ -102,19 +117,30 @@ fn run(options: &EvaluateOptions<'_>, cx: &FitContext, must_measure: bool) -> Re
 }
 
 /// The rows of a part, divided by the model's own rule and seed.
-fn rows(predictor: &Predictor, raw: &Raw, part: Part) -> Result<Vec<usize>> {
+pub(super) fn rows(model: &TabularModel, raw: &Raw, part: Part) -> Result<Vec<usize>> {
     if part == Part::Full {
         return Ok((0..raw.rows()).collect());
     }
-    let model = predictor.model();
-    let usable = crate::prepared::usable_rows(&model.config, raw)?;
-    let within = Splits::new(&model.config.split, &raw.take(&usable), model.about.seed)?;
+    let seed = model.about.seed;
+    let (usable, within) = match (&model.learned, &model.config) {
+        (Learned::Fitted(fitted), _) => {
+            let (usable, labels) = fitted.columns.target.labels(raw)?;
+            (usable, fitted.division.divide(&labels.target, seed)?)
+        }
+        (_, Some(config)) => {
+            let usable = crate::prepared::usable_rows(config, raw)?;
+            let within = Splits::new(&config.split, &raw.take(&usable), seed)?;
+            (usable, within)
+        }
+        (_, None) => return Err(Error::internal("a model without a configuration")),
+    };
     let places = match part {
         Part::Training => within.training,
         Part::Validation => within.validation,
         _ => within.test,
     };
-    let rows: Vec<usize> = places.into_iter().filter_map(|p| usable.get(p).copied()).collect();
+    let mut rows: Vec<usize> = places.into_iter().filter_map(|p| usable.get(p).copied()).collect();
+    rows.sort_unstable();
     if rows.is_empty() {
         return Err(raw.place(Error::invalid("this part of the table has no rows")));
     }

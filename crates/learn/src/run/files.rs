@@ -1,7 +1,9 @@
 //! The output folder of a run, as Ludwig lays it out. Files are whole or absent; the model's folder appears at once.
 
+use super::drawn::no_report;
 use super::summary::Summary;
 use crate::explain::report::drawn_tree;
+use crate::fitted::is_fitted;
 use crate::model::{TabularModel, read_json};
 use crate::report;
 use lyceum_core::{Error, Result, Table, write_atomic};
@@ -94,7 +96,11 @@ pub(super) fn write_predictions(folder: &Path, table: &Table) -> Result<PathBuf>
     Ok(path)
 }
 
-const SUMMARY: &str = "report_data.json";
+/// The numbers that a report is drawn from.
+pub(crate) const SUMMARY: &str = "report_data.json";
+
+/// The report's page.
+pub(crate) const REPORT: &str = "report.html";
 
 /// Writes the report of a run and the numbers that it is drawn from.
 pub(super) fn write_report(folder: &Path, summary: &Summary) -> Result<PathBuf> {
@@ -116,13 +122,14 @@ pub fn visualize(folder: &Path) -> Result<PathBuf> {
 pub fn visualize_tree(folder: &Path, tree: usize) -> Result<PathBuf> {
     let folder = of_results(folder);
     let mut summary = kept(folder)?;
-    let model = TabularModel::load(&folder.join("model"))?;
+    let own = if is_fitted(folder) { folder.to_path_buf() } else { folder.join("model") };
+    let model = TabularModel::load(&own)?;
     let mut most = 0;
     let mut found = false;
     for (i, output) in summary.outputs.iter_mut().enumerate() {
         let Some(booster) = model.booster(i) else {
             let e = Error::unsupported("only boosted trees have trees to draw").in_file(folder);
-            return Err(e.hint("train with `model_type: gbm`"));
+            return Err(e.hint("train with `model_type: gbm`, or fit `gradient_boosting`"));
         };
         most = most.max(booster.trees.len());
         let first = drawn_tree(booster, 0, model.classes(i));
@@ -148,6 +155,9 @@ fn of_results(folder: &Path) -> &Path {
 fn kept(folder: &Path) -> Result<Summary> {
     let file = folder.join(SUMMARY);
     if !file.is_file() {
+        if let Some(e) = no_report(folder) {
+            return Err(e);
+        }
         let e = Error::not_found("there is no report_data.json").in_file(folder);
         return Err(e.hint("give the results folder of a training or an experiment"));
     }
@@ -155,7 +165,7 @@ fn kept(folder: &Path) -> Result<Summary> {
 }
 
 fn draw(folder: &Path, summary: &Summary) -> Result<PathBuf> {
-    let path = folder.join("report.html");
+    let path = folder.join(REPORT);
     write_atomic(&path, report::page(summary).as_bytes())?;
     Ok(path)
 }

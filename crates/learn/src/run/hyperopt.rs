@@ -184,7 +184,7 @@ fn judge(search: &Hyperopt, config: &Config, material: &Material, cx: &FitContex
     let outcome = material.fit(config, cx)?;
     let about = about(config, material, &[], cx);
     let prepared = material.prepared.clone();
-    let model = TabularModel { config: config.clone(), prepared, learned: outcome.learned, about };
+    let model = TabularModel { config: Some(config.clone()), prepared, learned: outcome.learned, about };
     let scores = model.scores_of(&material.encoded, rows)?;
     let measures = material.measure(&scores, rows);
     let own = measures.get(&search.output_feature).ok_or_else(|| {

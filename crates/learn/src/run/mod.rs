@@ -1,8 +1,9 @@
 //! The verbs: train, evaluate, predict, experiment, visualise, write a first configuration.
 
 mod data;
+mod drawn;
 mod evaluate;
-mod files;
+pub(crate) mod files;
 mod hyperopt;
 mod init;
 mod language;
@@ -11,7 +12,8 @@ mod thresholds;
 mod train;
 
 pub use data::{DataFiles, Part};
-pub use evaluate::{EvaluateOptions, Evaluated, evaluate, predict};
+pub use drawn::visualize_on;
+pub use evaluate::{EvaluateOptions, Evaluated, Why, evaluate, predict};
 pub use files::{Keep, visualize, visualize_tree};
 pub use hyperopt::{Attempt, Searched, hyperopt};
 pub use init::init_config;

@@ -4,7 +4,7 @@ use super::thresholds::{Threshold, thresholds};
 use crate::explain::report::Explained;
 use crate::fit::{Curves, Material};
 use crate::metrics::{Pairs, measure, pairs};
-use crate::model::{Learned, TabularModel};
+use crate::model::TabularModel;
 use crate::prepared::{FittedOutput, Named};
 use crate::scores::Scores;
 use lyceum_estimators::metrics as m;
@@ -158,7 +158,7 @@ pub(super) fn outputs(
         let own = model.importance(i);
         let (importance, importance_of) = match (own.is_empty(), baseline) {
             (true, Some((_, linear))) => (linear.importance(i), "the baseline's coefficients"),
-            _ if matches!(model.learned, Learned::Gbm(_)) => (own, "total gain of its splits"),
+            _ if model.booster(i).is_some() => (own, "total gain of its splits"),
             _ => (own, "size of its coefficients"),
         };
         OutputSummary {

@@ -164,7 +164,7 @@ pub(super) fn fit(
     let Outcome { learned, training, validation, best } = outcome;
     let about = about(config, &material, &files, cx);
     let mut model =
-        TabularModel { config: config.clone(), prepared: material.prepared.clone(), learned, about };
+        TabularModel { config: Some(config.clone()), prepared: material.prepared.clone(), learned, about };
     let scores = model.scores_of(&material.encoded, &rows)?;
     let metrics = material.measure(&scores, &rows);
     model.about.metrics = metrics.clone();
@@ -240,7 +240,7 @@ fn baseline(
     }
     match material.linear(LinearTrainer::default(), cx) {
         Ok(models) => Ok(Some(TabularModel {
-            config: config.clone(),
+            config: Some(config.clone()),
             prepared: material.prepared.clone(),
             learned: Learned::Linear(models),
             about: about(config, material, &[], cx),
@@ -297,6 +297,7 @@ fn facts(model: &TabularModel, files: &[(PathBuf, String)], cx: &FitContext) -> 
         Learned::Ecd(network) => format!("{} parameters", network.size()),
         Learned::Gbm(models) => format!("{} ensemble(s)", models.len()),
         Learned::Linear(models) => format!("{} linear model(s)", models.len()),
+        Learned::Fitted(fitted) => fitted.entry.doc.to_string(),
     };
     let fact = |k: &str, v: String| (k.to_string(), v);
     vec![
@@ -333,7 +334,7 @@ fn description(
         "model_name": options.model_name,
         "dataset": data,
         "rows": model.about.rows,
-        "config": model.config.rendered,
+        "config": model.config.as_ref().map(|c| &c.rendered),
         "warnings": warnings,
     })
 }

@@ -4,6 +4,7 @@ use super::model_flags::ModelFlags;
 use crate::ui::Ui;
 use clap::Args;
 use lyceum_core::Result;
+use lyceum_learn::Why;
 
 /// Measure a trained model on a table that has the true values
 ///
@@ -17,6 +18,6 @@ pub(crate) struct Evaluate {
 
 impl Evaluate {
     pub(crate) fn run(self, ui: &Ui) -> Result<()> {
-        self.flags.run(ui, lyceum_learn::evaluate, false)
+        self.flags.run(ui, lyceum_learn::evaluate, Why::default())
     }
 }

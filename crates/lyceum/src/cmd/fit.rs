@@ -8,46 +8,53 @@ mod rows;
 use crate::ui::Ui;
 use clap::Args;
 use decide::{Decide, Scores};
-use lyceum_core::{Error, FitContext, Model, Prediction, Result, Target, TrainingSet, Value};
-use lyceum_data::Random;
-use lyceum_estimators::calibration::{CalibratedModel, Decision};
+use lyceum_core::{
+    Context, Error, FitContext, Model, Prediction, Progress, Result, Target, TrainingSet, Value,
+};
+use lyceum_data::{Splits, file_hash};
+use lyceum_estimators::calibration::CalibratedModel;
 use lyceum_estimators::metrics as m;
 use lyceum_estimators::registry;
-pub(super) use rows::{Labels, Rows};
+use lyceum_learn::fitted::{Division, Fitted, Story, about, check_folder, note_means};
+use lyceum_learn::model::TabularModel;
+pub(super) use rows::Examples;
+pub(crate) use rows::Rows;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Fit an estimator to a table (`lyceum estimators` lists them)
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct Fit {
     #[command(flatten)]
-    of: Rows,
+    pub(crate) of: Rows,
     /// Share of the rows that are held out to measure on
     #[arg(long, default_value_t = 0.2, conflicts_with = "cv")]
-    test_fraction: f64,
+    pub(crate) test_fraction: f64,
     /// Judge it by cross-validation on so many folds, then fit it to all rows
     #[arg(long, value_name = "FOLDS")]
-    cv: Option<usize>,
+    pub(crate) cv: Option<usize>,
     /// Calibrate probabilities (sigmoid, isotonic, temperature) on out-of-fold rows with --cv, else on a quarter of the
     /// rows that are not held out
     #[arg(long, value_name = "METHOD")]
-    calibrate: Option<String>,
+    pub(crate) calibrate: Option<String>,
     /// Choose the threshold of two classes on the same rows: f1, youden or cost=FP:FN
     #[arg(long, value_name = "RULE")]
-    threshold: Option<String>,
-    /// A folder to save the model in, with its calibration and threshold
+    pub(crate) threshold: Option<String>,
+    /// A folder to save the model in, with its calibration and threshold: `predict`, `evaluate`, `visualize` and `serve`
+    /// take it as --model_path
     #[arg(long, short)]
-    output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// Metric to value.
-pub(super) type Measures = BTreeMap<&'static str, f64>;
+pub(crate) type Measures = BTreeMap<&'static str, f64>;
 
+/// What `fit` tells.
 #[derive(Serialize)]
-struct Report {
+pub(crate) struct Report {
     estimator: &'static str,
     params: serde_json::Value,
     rows: usize,
@@ -73,84 +80,140 @@ struct Report {
 
 impl Fit {
     pub(crate) fn run(self, ui: &Ui) -> Result<()> {
+        let report = ui.cancellable(|cx| self.work(cx, ui.progress()))?;
+        ui.result(&report, shown)
+    }
+
+    /// Judges by cross-validation, fits to all rows and saves.
+    pub(super) fn crossed(of: Rows, folds: usize, output: PathBuf) -> Self {
+        let output = Some(output);
+        Self { of, test_fraction: 0.0, cv: Some(folds), calibrate: None, threshold: None, output }
+    }
+
+    /// The same on the rows of a file, saved in a folder.
+    pub(crate) fn of_file(&self, data: PathBuf, output: PathBuf) -> Self {
+        Self { of: Rows { data, ..self.of.clone() }, output: Some(output), ..self.clone() }
+    }
+
+    /// The column that is predicted.
+    pub(crate) fn target(&self) -> &str {
+        &self.of.target
+    }
+
+    /// Fails where a word cannot be, whatever the rows are: `test_fraction`, `calibrate` or `threshold`.
+    pub(crate) fn check_word(&self, key: &str) -> Result<()> {
+        match key {
+            "calibrate" => Decide::of(self.calibrate.as_deref(), None).map(drop),
+            "threshold" => Decide::of(None, self.threshold.as_deref()).map(drop),
+            _ if (0.0..1.0).contains(&self.test_fraction) => Ok(()),
+            _ => Err(Error::invalid("expected 0 to below 1").at_key("--test-fraction")),
+        }
+    }
+
+    /// Fits, judges and saves.
+    pub(crate) fn work(&self, cx: &Context, progress: Arc<dyn Progress>) -> Result<Report> {
         if self.cv.is_none() {
             self.of.check_alone()?;
         }
         let entry = registry::entry(&self.of.estimator)?;
         let estimator = entry.make(&self.of.params()?)?;
-        if !(0.0..1.0).contains(&self.test_fraction) {
-            return Err(Error::invalid("expected 0 to below 1").at_key("--test-fraction"));
-        }
+        self.check_word("test_fraction")?;
         let decide = Decide::of(self.calibrate.as_deref(), self.threshold.as_deref())?;
-        let (x, y, rule) = self.of.read(entry)?;
+        if let Some(folder) = &self.output {
+            check_folder(folder).map_err(|e| e.at_key("--output"))?;
+        }
+        let Examples { columns, x, y, rule } = self.of.read(entry)?;
         decide.check(&y.target, entry.name)?;
-        let mut order: Vec<usize> = (0..x.rows()).collect();
-        Random::new(self.of.seed, 0xf17).shuffle(&mut order);
-        let fraction = if self.cv.is_some() { 0.0 } else { self.test_fraction };
-        let held_out = (x.rows() as f64 * fraction) as usize;
-        let (test, train) = order.split_at(held_out);
         // Without folds, calibration and threshold want rows that neither the model nor the test has.
-        let (train, kept) = if decide.is_none() || self.cv.is_some() {
-            (train.to_vec(), Vec::new())
-        } else {
-            decide.part(train, &y.take(train), self.of.seed)?
+        let division = Division {
+            test_fraction: if self.cv.is_some() { 0.0 } else { self.test_fraction },
+            keeps_a_part: self.cv.is_none() && !decide.is_none(),
         };
+        let Splits { training: train, validation: kept, test } = division.divide(&y.target, self.of.seed)?;
         let data = TrainingSet::new(x.take(&train).into(), y.take(&train))?;
-        let report = ui.cancellable(|cx| {
-            let fit = FitContext {
-                cx: cx.clone(),
-                seed: self.of.seed,
-                progress: ui.progress(),
-                ..FitContext::default()
-            };
-            let crossed = self
-                .cv
-                .map(|folds| rule.run(folds, 1.0, &*estimator, (&x, &y), &fit, &*fit.progress))
-                .transpose()?;
-            let start = Instant::now();
-            let model = estimator.fit(&data, &fit)?;
-            let fit_s = start.elapsed().as_secs_f64();
-            let scores = |rows: &[usize]| -> Result<Scores> {
-                let mut out = Scores::default();
-                out.push(&model.predict(&x.take(rows))?, &y.take(rows), None);
-                Ok(out)
-            };
-            let decided = if decide.is_none() {
-                None
-            } else {
-                let judged = if test.is_empty() { None } else { Some(scores(test)?) };
-                Some(match &crossed {
-                    Some(c) => decide.learn(&c.scores, judged.as_ref())?,
-                    None => decide.learn(&scores(&kept)?, judged.as_ref())?,
-                })
-            };
-            let (model, calibration, threshold): (Box<dyn Model>, _, _) = match decided {
-                None => (model, None, None),
-                Some(d) => (Box::new(CalibratedModel::new(model, d.decision)), d.calibration, d.threshold),
-            };
-            if let Some(folder) = &self.output {
-                std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "create", e))?;
-                Decision::clear(folder)?;
-                model.save(folder)?;
-            }
-            let on = |rows: &[usize]| measures(&model.predict(&x.take(rows))?, &y.take(rows));
-            Ok(Report {
-                estimator: entry.name,
-                params: Value::Map(Arc::new(estimator.params())).to_json(),
-                rows: train.len(),
-                features: x.width(),
-                classes: y.classes.clone(),
-                training: on(&train)?,
-                test: if test.is_empty() { Measures::new() } else { on(test)? },
-                cross_validation: crossed,
-                calibration,
-                threshold,
-                importance: model.importance(),
-                output: self.output.clone(),
-                fit_s,
+        let fit = FitContext { cx: cx.clone(), seed: self.of.seed, progress, ..FitContext::default() };
+        let crossed = self
+            .cv
+            .map(|folds| rule.run(folds, 1.0, &*estimator, (&x, &y), &fit, &*fit.progress))
+            .transpose()?;
+        let start = Instant::now();
+        let model = note_means(estimator.fit(&data, &fit)?, &data.x);
+        let fit_s = start.elapsed().as_secs_f64();
+        let scores = |rows: &[usize]| -> Result<Scores> {
+            let mut out = Scores::default();
+            out.push(&model.predict(&x.take(rows))?, &y.take(rows), None);
+            Ok(out)
+        };
+        let decided = if decide.is_none() {
+            None
+        } else {
+            let judged = if test.is_empty() { None } else { Some(scores(&test)?) };
+            Some(match &crossed {
+                Some(c) => decide.learn(&c.scores, judged.as_ref())?,
+                None => decide.learn(&scores(&kept)?, judged.as_ref())?,
             })
-        })?;
-        ui.result(&report, shown)
+        };
+        let (model, calibration, threshold): (Box<dyn Model>, _, _) = match decided {
+            None => (model, None, None),
+            Some(d) => (Box::new(CalibratedModel::new(model, d.decision)), d.calibration, d.threshold),
+        };
+        let on = |rows: &[usize]| measures(&model.predict(&x.take(rows))?, &y.take(rows));
+        let report = Report {
+            estimator: entry.name,
+            params: Value::Map(Arc::new(estimator.params())).to_json(),
+            rows: train.len(),
+            features: x.width(),
+            classes: y.classes.clone(),
+            training: on(&train)?,
+            test: if test.is_empty() { Measures::new() } else { on(&test)? },
+            cross_validation: crossed,
+            calibration,
+            threshold,
+            importance: model.importance(),
+            output: self.output.clone(),
+            fit_s,
+        };
+        if let Some(folder) = &self.output {
+            cx.check()?;
+            let rows = [train.len(), kept.len(), test.len()];
+            self.save(folder, Fitted { entry, columns, division, story: report.story(), model }, rows)?;
+        }
+        Ok(report)
+    }
+
+    /// Saves the model with what it needs to be asked.
+    fn save(&self, folder: &Path, fitted: Fitted, rows: [usize; 3]) -> Result<()> {
+        let name = self.of.data.file_name().map(|n| n.to_string_lossy().into_owned());
+        let data = vec![(name.unwrap_or_default(), file_hash(&self.of.data)?)];
+        let about = about(&fitted, data, rows, self.of.seed);
+        TabularModel::of_fitted(fitted, about).save(folder)
+    }
+}
+
+impl Report {
+    /// The measures that tell most, and which rows they are of.
+    pub(crate) fn measured(&self) -> (&Measures, &'static str) {
+        match (&self.cross_validation, self.test.is_empty()) {
+            (Some(crossed), _) => (&crossed.mean, "cross_validation"),
+            (None, false) => (&self.test, "test"),
+            (None, true) => (&self.training, "training"),
+        }
+    }
+
+    /// What is kept with the model; a measure that these rows do not have is left out.
+    fn story(&self) -> Story {
+        let crossed = self.cross_validation.as_ref();
+        let all = [
+            ("training", Some(&self.training)),
+            ("test", Some(&self.test).filter(|m| !m.is_empty())),
+            ("cross_validation", crossed.map(|c| &c.mean)),
+            ("cross_validation_standard_error", crossed.map(|c| &c.standard_error)),
+        ];
+        let known = |m: &Measures| -> BTreeMap<String, f64> {
+            m.iter().filter(|(_, v)| v.is_finite()).map(|(k, v)| (k.to_string(), *v)).collect()
+        };
+        let scores = all.iter().filter_map(|(part, m)| m.map(|m| (part.to_string(), known(m)))).collect();
+        Story { params: self.params.clone(), scores }
     }
 }
 

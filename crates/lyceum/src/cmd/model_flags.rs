@@ -5,7 +5,7 @@ use crate::language::Models;
 use crate::ui::Ui;
 use clap::{Args, ValueEnum};
 use lyceum_core::{FitContext, Result};
-use lyceum_learn::{EvaluateOptions, Evaluated, Part};
+use lyceum_learn::{EvaluateOptions, Evaluated, Part, Why};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -48,11 +48,22 @@ pub(crate) struct ModelFlags {
 
 /// Parts of a table.
 #[derive(Clone, Copy, ValueEnum)]
-enum SplitName {
+pub(super) enum SplitName {
     Training,
     Validation,
     Test,
     Full,
+}
+
+impl From<SplitName> for Part {
+    fn from(name: SplitName) -> Self {
+        match name {
+            SplitName::Training => Self::Training,
+            SplitName::Validation => Self::Validation,
+            SplitName::Test => Self::Test,
+            SplitName::Full => Self::Full,
+        }
+    }
 }
 
 impl ModelFlags {
@@ -60,21 +71,15 @@ impl ModelFlags {
         self,
         ui: &Ui,
         verb: fn(&EvaluateOptions<'_>, &FitContext) -> Result<Evaluated>,
-        contributions: bool,
+        why: Why,
     ) -> Result<()> {
-        let part = match self.split {
-            SplitName::Training => Part::Training,
-            SplitName::Validation => Part::Validation,
-            SplitName::Test => Part::Test,
-            SplitName::Full => Part::Full,
-        };
         let models = Models { threads: self.threads };
         let options = EvaluateOptions {
             model_path: self.model_path,
             dataset: self.dataset,
-            part,
+            part: self.split.into(),
             output_directory: (!self.skip_save_predictions).then_some(self.output_directory),
-            contributions,
+            why,
             generation: self.generation_config,
             llm: Some(&models),
         };

@@ -4,6 +4,7 @@ use super::model_flags::ModelFlags;
 use crate::ui::Ui;
 use clap::Args;
 use lyceum_core::Result;
+use lyceum_learn::Why;
 
 /// Predict every row of a table with a trained model
 ///
@@ -16,10 +17,14 @@ pub(crate) struct Predict {
     /// Write what each feature adds to each raw score, too (boosted trees and linear models): `<output>_contributions`
     #[arg(long)]
     contributions: bool,
+    /// Write what pairs of features add together, too (boosted trees): `<output>_interactions`, SHAP interaction values
+    #[arg(long)]
+    interactions: bool,
 }
 
 impl Predict {
     pub(crate) fn run(self, ui: &Ui) -> Result<()> {
-        self.flags.run(ui, lyceum_learn::predict, self.contributions)
+        let why = Why { contributions: self.contributions, interactions: self.interactions };
+        self.flags.run(ui, lyceum_learn::predict, why)
     }
 }

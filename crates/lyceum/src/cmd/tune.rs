@@ -4,13 +4,14 @@
 mod halving;
 mod spaces;
 
-use super::fit::Rows;
+use super::fit::{Examples, Fit, Rows};
 use crate::ui::Ui;
 use clap::{Args, ValueEnum};
 use halving::{HalvingFlags, HalvingOf};
 use lyceum_core::{Error, FitContext, NoProgress, Params, Result, Value};
 use lyceum_estimators::registry;
 use lyceum_estimators::selection::{Ended, Method, Search, Space};
+use lyceum_learn::fitted::check_folder;
 use serde::Serialize;
 use spaces::default_space;
 use std::path::PathBuf;
@@ -43,6 +44,9 @@ pub(crate) struct Tune {
     /// The file of finished trials; one of the same search is gone on from
     #[arg(long)]
     journal: Option<PathBuf>,
+    /// A folder to save the best in, fitted to all rows, as `lyceum fit --output` does
+    #[arg(long, short)]
+    output: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -67,7 +71,12 @@ struct Report {
     leaderboard: Vec<Line>,
     /// Judges the best on the same folds and fits it to all rows.
     command: String,
+    /// Parameters of the best, those that were fixed included, as words of that command.
+    #[serde(skip)]
+    params: Vec<String>,
     journal: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -104,7 +113,10 @@ impl Tune {
         }
         // A name or value that cannot be is told before anything is fitted.
         entry.make(&with(&fixed, &space.params(&vec![0.5; space.0.len()])))?;
-        let (x, y, rule) = self.of.read(entry)?;
+        if let Some(folder) = &self.output {
+            check_folder(folder).map_err(|e| e.at_key("--output"))?;
+        }
+        let Examples { x, y, rule, .. } = self.of.read(entry)?;
         let metric = metric(self.metric.as_deref(), y.classes.len())?;
         let journal =
             self.journal.clone().unwrap_or_else(|| PathBuf::from(format!("tune-{}.jsonl", entry.name)));
@@ -154,6 +166,11 @@ impl Tune {
             })
         })?;
         let report = self.report(entry.name, &search, halving.as_ref(), ended)?;
+        if let Some(folder) = &self.output {
+            let of = Rows { params: report.params.clone(), ..self.of.clone() };
+            let best = Fit::crossed(of, self.cv, folder.clone());
+            ui.cancellable(|cx| best.work(cx, ui.progress()))?;
+        }
         ui.result(&report, shown)
     }
 
@@ -199,10 +216,10 @@ impl Tune {
             .flatten()
             .map(|(k, v)| format!("{k}={}", v.as_str().map_or_else(|| v.to_string(), str::to_string)));
         let given = halving.filter(|h| !h.of_rows()).zip(best.resource);
-        let chosen = chosen.chain(given.map(|(h, n)| format!("{}={n}", h.resource)));
+        let chosen: Vec<String> = chosen.chain(given.map(|(h, n)| format!("{}={n}", h.resource))).collect();
         let mut words = self.of.words(estimator);
         words.extend(["--cv".into(), self.cv.to_string()]);
-        words.extend(chosen.flat_map(|word| ["--param".into(), word]));
+        words.extend(chosen.iter().flat_map(|word| ["--param".into(), word.clone()]));
         let words: Vec<String> = words.iter().map(|w| quoted(w)).collect();
         let command = format!("lyceum fit {}", words.join(" "));
         let line = |e: &Ended| {
@@ -217,6 +234,8 @@ impl Tune {
             best: best.params.clone(),
             leaderboard: ended.iter().take(10).map(line).collect(),
             command,
+            params: self.of.params.iter().cloned().chain(chosen).collect(),
+            output: self.output.clone(),
             journal: search.journal.to_path_buf(),
         })
     }
@@ -261,6 +280,9 @@ fn shown(r: &Report) -> String {
     }
     if r.failed > 0 {
         out += &format!("{} failed: see {}\n", r.failed, r.journal.display());
+    }
+    if let Some(folder) = &r.output {
+        out += &format!("model: {}\n", folder.display());
     }
     out + &r.command + "\n"
 }

@@ -1,6 +1,7 @@
 //! `lyceum.yaml`: what to learn, serve, compose and evaluate, read and checked with line and column before anything runs.
 
-use super::trace;
+use super::{estimator, trace};
+use crate::cmd::fit::Fit;
 use crate::compose::{self, ComposeItem};
 use lyceum_core::{Error, Result};
 use lyceum_data::yaml::{self, Entry, Node, Section, Yaml};
@@ -9,6 +10,7 @@ use lyceum_learn::config::{Config, Issue, LlmConfig, ModelConfig};
 use lyceum_store::db::TraceSettings;
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Name of the project file.
 pub(crate) const FILE: &str = "lyceum.yaml";
@@ -45,8 +47,8 @@ pub(crate) struct LearnItem {
 
 /// What kind of model an item is.
 pub(crate) enum LearnKind {
-    /// A model of tables: its Ludwig configuration.
-    Table(String),
+    /// A model of tables.
+    Table(TableModel),
     /// An adapter over a base model.
     Adapter {
         /// The base.
@@ -58,6 +60,14 @@ pub(crate) enum LearnKind {
         /// Fixes every random choice.
         seed: u64,
     },
+}
+
+/// A model of tables.
+pub(crate) enum TableModel {
+    /// By a Ludwig configuration.
+    Ludwig(String),
+    /// An estimator by name, as `lyceum fit` takes it.
+    Estimator(Arc<Fit>),
 }
 
 /// What `up` serves.
@@ -190,6 +200,9 @@ fn learn_item(entry: &Entry) -> Result<LearnItem> {
         let e = Error::invalid(message).on_line_column(node.line, node.column);
         return Err(e.at_key(format!("learn.{name}")));
     }
+    if node.get(estimator::KEY).is_some() {
+        return estimator::item(name, node);
+    }
     let ours = only(node, |key| OURS.contains(&key));
     let ours = Section::new(&ours, &format!("learn.{name}"), &OURS)?;
     let data = ours.text("data")?.ok_or_else(|| {
@@ -211,7 +224,7 @@ fn learn_item(entry: &Entry) -> Result<LearnItem> {
         ModelConfig::Llm(llm) => {
             LearnKind::Adapter { base: llm.base_model.clone(), config: llm, valid, seed }
         }
-        _ => LearnKind::Table(ludwig.to_json().to_string()),
+        _ => LearnKind::Table(TableModel::Ludwig(ludwig.to_json().to_string())),
     };
     Ok(LearnItem { name: name.clone(), data: data.into(), kind, config: node.to_json() })
 }

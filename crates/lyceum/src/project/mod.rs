@@ -2,6 +2,7 @@
 //! does only that.
 
 mod board;
+mod estimator;
 mod file;
 mod plan;
 mod state;
@@ -9,7 +10,7 @@ mod trace;
 mod work;
 
 pub(crate) use board::Board;
-pub(crate) use file::{Evaluation, FILE, LearnItem, LearnKind, Project};
+pub(crate) use file::{Evaluation, FILE, LearnItem, LearnKind, Project, TableModel};
 pub(crate) use plan::{Plan, Planned};
 pub(crate) use state::Workspace;
 pub(crate) use trace::{database as trace_database, of_folder as trace_settings, open as open_traces};

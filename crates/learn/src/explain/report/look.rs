@@ -3,8 +3,8 @@
 use crate::explain::Shares;
 use crate::fit::Material;
 use crate::metrics::{Pairs, pairs};
-use crate::model::{Learned, TabularModel};
-use crate::prepared::{EncodedInput, FittedInput, FittedOutput, Named, Wanted};
+use crate::model::TabularModel;
+use crate::prepared::{EncodedInput, FittedInput, FittedOutput, Named, Scale, Wanted};
 use crate::scores::Scores;
 use lyceum_core::{Column, Error, Model, Result, Table};
 use lyceum_data::Random;
@@ -67,7 +67,7 @@ impl<'a> Look<'a> {
 
     /// Whether the model sees filled and scaled numbers.
     pub(super) fn is_scaled(&self) -> bool {
-        matches!(self.model.learned, Learned::Linear(_))
+        self.model.models().is_some_and(|(_, sees)| sees.scale == Scale::Scaled)
     }
 
     /// How much each feature matters by the model's own measure, the most first.

@@ -8,7 +8,7 @@ mod swarm;
 mod tree;
 
 use crate::fit::Material;
-use crate::model::{Learned, TabularModel};
+use crate::model::TabularModel;
 use look::Look;
 use lyceum_core::{ErrorKind, Result};
 pub(crate) use partial::Partial;
@@ -47,7 +47,7 @@ pub(crate) fn explained(
     rows: &[usize],
     seed: u64,
 ) -> Result<Vec<Option<Explained>>> {
-    if matches!(model.learned, Learned::Ecd(_)) {
+    if model.models().is_none() {
         return Ok(vec![None; model.prepared.outputs.len()]);
     }
     let one = |output| {

@@ -1,10 +1,11 @@
 //! `lyceum fit --cv K`: the estimator judged fold after fold.
 
 use super::decide::Scores;
-use super::{Labels, Measures, measures};
+use super::{Measures, measures};
 use lyceum_core::{Error, Estimator, FitContext, Progress, Result, Table, Target, TrainingSet, Value};
 use lyceum_data::Random;
 use lyceum_estimators::selection::{Keep, folds, mean_and_error};
+use lyceum_learn::fitted::Labels;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

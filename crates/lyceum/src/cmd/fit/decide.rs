@@ -4,12 +4,8 @@ use super::Measures;
 use lyceum_core::{Error, Prediction, Result, Target};
 use lyceum_estimators::calibration::{Calibration, Decision, Method};
 use lyceum_estimators::metrics as m;
-use lyceum_estimators::selection::{Keep, folds};
 use lyceum_estimators::thresholds::{Point, Rule, best, table};
 use serde::Serialize;
-
-/// Parts of the rows that are learnt from of which one is kept for calibration and threshold.
-const PARTS: usize = 4;
 
 /// Points of a curve that are told.
 const TOLD: usize = 50;
@@ -186,18 +182,6 @@ impl Decide {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Parts rows into those that the model learns from and those kept for what comes on top, alike in their classes.
-    pub(super) fn part(&self, rows: &[usize], y: &Target, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
-        let codes = codes(y);
-        let made = folds(rows.len(), PARTS, Keep::Classes(&codes), seed).map_err(|_| {
-            let message = format!("calibration and threshold want {PARTS} rows of each class to learn from");
-            Error::invalid(message).hint("use more rows, or cross-validation on fewer folds with --cv")
-        })?;
-        let take = |own: &[usize]| own.iter().filter_map(|i| rows.get(*i).copied()).collect::<Vec<_>>();
-        let first = made.first().ok_or_else(|| Error::internal("no folds"))?;
-        Ok((take(&first.train), take(&first.test)))
     }
 
     /// Learns from scores of rows that were held out; the test part, where there is one, only measures.

@@ -2,43 +2,69 @@
 
 use super::cross::{Rule, keys, times};
 use clap::Args;
-use lyceum_core::{Column, Error, Params, Result, Table, Target, Value};
-use lyceum_estimators::registry::{Entry, Task};
+use lyceum_core::{Error, Params, Result, Table};
+use lyceum_estimators::registry::Entry;
 use lyceum_estimators::selection::value_of;
+use lyceum_learn::fitted::{Columns, Labels};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// What is fitted to which rows.
-#[derive(Args)]
-pub(in crate::cmd) struct Rows {
+#[derive(Args, Clone)]
+pub(crate) struct Rows {
     /// The estimator's name
-    pub(in crate::cmd) estimator: String,
+    pub(crate) estimator: String,
     /// A table: CSV, TSV or JSON Lines
     #[arg(long)]
-    pub(in crate::cmd) data: PathBuf,
+    pub(crate) data: PathBuf,
     /// The column to predict
     #[arg(long)]
-    pub(in crate::cmd) target: String,
+    pub(crate) target: String,
     /// A parameter of the estimator; may be given several times
     #[arg(long = "param", value_name = "KEY=VALUE")]
-    pub(in crate::cmd) params: Vec<String>,
+    pub(crate) params: Vec<String>,
     /// A column whose values stay on one side of every fold; no feature
     #[arg(long, value_name = "COLUMN", conflicts_with = "time")]
-    pub(in crate::cmd) group: Option<String>,
+    pub(crate) group: Option<String>,
     /// A column of times: every fold is judged on what comes after; no feature
     #[arg(long, value_name = "COLUMN")]
-    pub(in crate::cmd) time: Option<String>,
+    pub(crate) time: Option<String>,
     /// Fixes every random choice
     #[arg(long, default_value_t = 42)]
-    pub(in crate::cmd) seed: u64,
+    pub(crate) seed: u64,
+}
+
+/// Rows to learn from.
+pub(in crate::cmd) struct Examples {
+    pub(in crate::cmd) columns: Columns,
+    pub(in crate::cmd) x: Table,
+    pub(in crate::cmd) y: Labels,
+    pub(in crate::cmd) rule: Rule,
 }
 
 impl Rows {
-    /// Columns to learn from, the target, and what folds are made by.
-    pub(in crate::cmd) fn read(&self, entry: &Entry) -> Result<(Table, Labels, Rule)> {
+    /// The rows that have a target, and what folds are made by.
+    pub(in crate::cmd) fn read(&self, entry: &Entry) -> Result<Examples> {
         let raw = lyceum_data::read(&self.data)?;
         let table = lyceum_data::infer_table(&raw)?;
-        self.features(&table, entry).map_err(|e| e.in_file(&self.data))
+        let aside: Vec<&str> = self.group.iter().chain(&self.time).map(String::as_str).collect();
+        let columns = Columns::learn(&raw, &table, &self.target, &aside, entry)?;
+        if columns.features.is_empty() {
+            let e = Error::invalid(format!("no column is left to learn `{}` from", self.target));
+            return Err(e.in_file(&self.data));
+        }
+        let (there, y) = columns.target.labels(&raw)?;
+        let rule = self.rule(&table, &there).map_err(|e| e.in_file(&self.data))?;
+        let x = columns.table(&raw, Some(&table))?;
+        drop((raw, table));
+        let x = if there.len() == x.rows() { x } else { x.take(&there) };
+        Ok(Examples { columns, x, y, rule })
+    }
+
+    fn rule(&self, table: &Table, there: &[usize]) -> Result<Rule> {
+        Ok(Rule {
+            groups: self.group.as_ref().map(|c| keys(table, c, there)).transpose()?,
+            times: self.time.as_ref().map(|c| times(table, c, there)).transpose()?,
+        })
     }
 
     /// Fails where something of folds is said and there are none.
@@ -76,98 +102,5 @@ impl Rows {
             Ok((key.into(), value_of(text)))
         };
         self.params.iter().map(one).collect()
-    }
-
-    /// Columns to learn from, text as categories, the target as the estimator takes it, and what folds are made by.
-    fn features(&self, table: &Table, entry: &Entry) -> Result<(Table, Labels, Rule)> {
-        let target = table.column(&self.target)?;
-        let there: Vec<usize> = (0..table.rows()).filter(|r| target.value(*r) != Value::Null).collect();
-        if there.is_empty() {
-            return Err(Error::invalid("the target has no values").at_key(&self.target));
-        }
-        let mut x = Table::default();
-        let aside = [Some(&self.target), self.group.as_ref(), self.time.as_ref()];
-        for (name, column) in table.columns().filter(|(name, _)| !aside.iter().flatten().any(|a| a == name)) {
-            let column = match column {
-                Column::Text(cells) => category(cells),
-                other => other.clone(),
-            };
-            x.push(name, column)?;
-        }
-        let labels = labels(target, &there, entry).map_err(|e| e.at_key(&self.target))?;
-        let rule = Rule {
-            groups: self.group.as_ref().map(|c| keys(table, c, &there)).transpose()?,
-            times: self.time.as_ref().map(|c| times(table, c, &there)).transpose()?,
-        };
-        Ok((x.take(&there), labels, rule))
-    }
-}
-
-/// A target with the names of its classes.
-pub(in crate::cmd) struct Labels {
-    pub(in crate::cmd) target: Target,
-    pub(in crate::cmd) classes: Vec<String>,
-}
-
-impl Labels {
-    /// Those of some rows.
-    pub(in crate::cmd) fn take(&self, rows: &[usize]) -> Target {
-        let of = |i: &usize| *i;
-        match &self.target {
-            Target::Regression(v) => {
-                Target::Regression(rows.iter().filter_map(|r| v.get(of(r)).copied()).collect())
-            }
-            Target::Binary(v) => Target::Binary(rows.iter().filter_map(|r| v.get(of(r)).copied()).collect()),
-            Target::Multiclass { codes, classes } => Target::Multiclass {
-                codes: rows.iter().filter_map(|r| codes.get(of(r)).copied()).collect(),
-                classes: *classes,
-            },
-        }
-    }
-}
-
-fn category(cells: &[Option<Arc<str>>]) -> Column {
-    let mut levels: Vec<Arc<str>> = cells.iter().flatten().cloned().collect();
-    levels.sort();
-    levels.dedup();
-    let code = |c: &Option<Arc<str>>| {
-        c.as_ref().and_then(|c| levels.binary_search(c).ok()).map_or(Column::MISSING, |i| i as u32)
-    };
-    let codes = cells.iter().map(code).collect();
-    Column::Category { codes, levels: levels.into() }
-}
-
-/// Numbers stay numbers where the estimator learns numbers; anything else is classes.
-fn labels(column: &Column, rows: &[usize], entry: &Entry) -> Result<Labels> {
-    let learns = |task: Task| entry.tasks.contains(&task);
-    if let (Column::Number(v), true) = (column, learns(Task::Regression)) {
-        let target = Target::Regression(rows.iter().filter_map(|r| v.get(*r).copied()).collect());
-        return Ok(Labels { target, classes: Vec::new() });
-    }
-    let text: Vec<String> = rows
-        .iter()
-        .map(|r| match column.value(*r) {
-            Value::Str(s) => s.to_string(),
-            other => other.to_json().to_string(),
-        })
-        .collect();
-    let mut classes = text.clone();
-    classes.sort();
-    classes.dedup();
-    let place = |t: &String| classes.binary_search(t).unwrap_or_default();
-    match classes.len() {
-        1 => Err(Error::invalid(format!("has one value only: {}", classes.join("")))),
-        n if n > 100 => Err(Error::invalid(format!("has {n} different values, too many for classes"))),
-        2 if learns(Task::Binary) => {
-            Ok(Labels { target: Target::Binary(text.iter().map(|t| place(t) as u8).collect()), classes })
-        }
-        n if learns(Task::Multiclass) => {
-            let codes = text.iter().map(|t| place(t) as u32).collect();
-            Ok(Labels { target: Target::Multiclass { codes, classes: n }, classes })
-        }
-        _ if learns(Task::Regression) => {
-            Err(Error::invalid(format!("`{}` learns numbers, the column has words", entry.name)))
-        }
-        n => Err(Error::invalid(format!("`{}` learns two classes, the column has {n}", entry.name))),
     }
 }

@@ -11,6 +11,7 @@ use crate::ui::Ui;
 use clap::Args;
 use lyceum_core::{AdapterSource, Engine, Error, Result};
 use lyceum_engine::{Encoder, EngineConfig, LanguageModel};
+use lyceum_learn::fitted::is_fitted;
 use lyceum_models::bert::Bert;
 use lyceum_serve::{Bound, Limits, Server};
 use lyceum_store::Home;
@@ -252,11 +253,13 @@ async fn load_adapter(engines: &[Arc<dyn Engine>], name: &str, folder: &Path) ->
     adapters.load(name, AdapterSource::Folder(folder.to_path_buf())).await.map(drop)
 }
 
-/// The results folder that a tabular model lies in, where that has the training's report.
+/// The results folder that a tabular model lies in, where that has the training's report. A model of `lyceum fit` has its
+/// report in its own folder.
 pub(crate) fn report_folder(model: &Path) -> Option<PathBuf> {
     let whole = model.canonicalize().ok()?;
-    let above = whole.parent()?;
-    [whole.as_path(), above].into_iter().find(|f| f.join("report.html").is_file()).map(Path::to_path_buf)
+    let above = whole.parent().filter(|_| !is_fitted(&whole));
+    let mut places = std::iter::once(whole.as_path()).chain(above);
+    places.find(|f| f.join("report.html").is_file()).map(Path::to_path_buf)
 }
 
 /// Subfolders that are adapters, by name.

@@ -20,6 +20,12 @@ pub(super) fn default_space(estimator: &str) -> Option<Vec<&'static str>> {
         "elastic_net" => &["alpha=0.0001..10:log", "l1_ratio=0.0..1.0"],
         "logistic" => &["C=0.0001..10000:log"],
         "poisson" | "gamma" => &[strength],
+        "huber" => &["epsilon=1.01..3:log", "alpha=0.000001..100:log"],
+        "quantile" => &["alpha=0.0001..10:log"],
+        "lars" => &["n_nonzero_coefs=1..200:log"],
+        "lasso_lars" => &["alpha=0.0001..10:log"],
+        "linear_discriminant" => &["solver=lsqr", "shrinkage=0.0..1.0"],
+        "quadratic_discriminant" => &["reg_param=0.0001..1:log"],
         "tweedie" => &[strength, "power=1.05..1.95"],
         _ => return None,
     };
@@ -43,6 +49,6 @@ mod tests {
             }
             known += 1;
         }
-        assert!(known >= 7, "{known}");
+        assert!(known >= 13, "{known}");
     }
 }

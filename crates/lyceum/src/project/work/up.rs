@@ -131,7 +131,7 @@ fn learn(
 ) -> Result<Json> {
     let (data, progress) = (project.path(&item.data), ui.progress());
     match &item.kind {
-        LearnKind::Table(yaml) => table::learn(yaml, &data, folder, &progress, cx),
+        LearnKind::Table(model) => table::learn(model, &data, folder, &progress, cx),
         LearnKind::Adapter { base, config, valid, seed } => {
             let base = lyceum_models::load(&home.resolve(base)?)?;
             let valid = valid.as_ref().map(|v| project.path(v));
