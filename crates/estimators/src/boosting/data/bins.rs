@@ -257,7 +257,12 @@ fn push_bound(bounds: &mut Vec<f64>, low: f64, high: f64) -> bool {
 }
 
 /// Upper bounds of bins that hold about equally many rows; a value with many rows has its own.
-pub(super) fn equal_counts(distinct: &[(f64, usize)], max_bin: usize, total: usize, min_data: usize) -> Vec<f64> {
+pub(super) fn equal_counts(
+    distinct: &[(f64, usize)],
+    max_bin: usize,
+    total: usize,
+    min_data: usize,
+) -> Vec<f64> {
     let mut bounds = Vec::new();
     if distinct.len() <= max_bin {
         let mut rows = 0;

@@ -63,11 +63,6 @@ impl Stairs {
         }
     }
 
-    /// The tightest bounds of all bins.
-    pub(super) fn all(&self) -> Bounds {
-        self.0.iter().fold(NO_BOUNDS, |all, (_, b)| both(all, *b))
-    }
-
     /// For a split after each of so many bins the bounds of its left and of its right side.
     pub(super) fn sides(&self, bins: usize) -> Vec<(Bounds, Bounds)> {
         let mut steps = self.0.iter().peekable();
@@ -152,7 +147,6 @@ mod tests {
             for bin in 0..bins {
                 assert_eq!(sides[bin], (fold(&plain[..=bin]), fold(&plain[bin + 1..])));
             }
-            assert_eq!(stairs.all(), fold(&plain));
             assert_eq!(stairs.same().is_some(), plain.iter().all(|b| *b == plain[0]));
         }
     }

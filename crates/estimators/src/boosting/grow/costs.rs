@@ -53,7 +53,9 @@ impl Costs {
         });
         let by_rows = self.split * rows.len() as f64;
         let features = unseen.into_iter().zip(&self.lazy).zip(&self.coupled);
-        features.map(|((unseen, lazy), coupled)| by_rows + coupled + lazy * unseen.into_inner() as f64).collect()
+        features
+            .map(|((unseen, lazy), coupled)| by_rows + coupled + lazy * unseen.into_inner() as f64)
+            .collect()
     }
 
     /// Pays for a split of these rows on a feature; what the feature cost once, if this was the first split on it.
@@ -93,7 +95,8 @@ impl<'g> Growing<'g> {
         let Some((b, place)) = found else { return };
         let best: Vec<Mutex<_>> = leaves.iter().map(|_| Mutex::new(None)).collect();
         self.pool.run(leaves.len(), |other| {
-            let (Some(leaf), Some(block), Some(out)) = (leaves.get(other), self.blocks.get(b), best.get(other))
+            let (Some(leaf), Some(block), Some(out)) =
+                (leaves.get(other), self.blocks.get(b), best.get(other))
             else {
                 return;
             };
@@ -124,9 +127,14 @@ mod tests {
 
     #[test]
     fn what_was_paid_for_costs_no_more() {
-        let mapper = BinMapper::Number { bounds: vec![0.5, f64::INFINITY], missing: MissingKind::None, range: (0.0, 1.0) };
+        let mapper = BinMapper::Number {
+            bounds: vec![0.5, f64::INFINITY],
+            missing: MissingKind::None,
+            range: (0.0, 1.0),
+        };
         let layout = Layout::of(vec![Some(mapper.clone()), None, Some(mapper)]);
-        let p = CostParams { tradeoff: 2.0, split: 0.5, lazy: vec![1.0, 9.0, 0.0], coupled: vec![0.0, 9.0, 7.0] };
+        let p =
+            CostParams { tradeoff: 2.0, split: 0.5, lazy: vec![1.0, 9.0, 0.0], coupled: vec![0.0, 9.0, 7.0] };
         let (mut costs, pool) = (Costs::new(&p, &layout, 100).unwrap(), Pool::new(2));
         assert_eq!(costs.of(&[1, 70, 99], &pool), [3.0 + 6.0, 3.0 + 14.0]);
         assert_eq!(costs.pay(0, &[70, 71]), None);

@@ -68,8 +68,11 @@ impl Growing<'_> {
 
     /// A forced split of a leaf, if it is worth anything.
     fn forced_split(&self, leaf: &Leaf, forced: &Forced) -> Option<Split> {
-        let found =
-            self.blocks.iter().enumerate().find_map(|(b, block)| Some((block, b, block.place(forced.feature)?)));
+        let found = self
+            .blocks
+            .iter()
+            .enumerate()
+            .find_map(|(b, block)| Some((block, b, block.place(forced.feature)?)));
         let (block, b, place) = found?;
         let all = leaf.histogram.get(b)?.lock().unwrap_or_else(PoisonError::into_inner);
         let (totals, mut buffer) = (block.totals(&all), Vec::new());

@@ -3,7 +3,8 @@
 //! `basic` (LightGBM's name): both sides of a split on such a feature are bounded by the middle of their outputs.
 //! `intermediate`: a leaf is bounded by the outputs of the leaves that a change of one monotone feature can lead to;
 //! each split tightens the bounds of those that it concerns. `advanced`: as that, taken anew where a split concerns a
-//! leaf, and for each threshold by those leaves alone that lie against the side which it makes.
+//! leaf, and for each threshold by those leaves alone that lie against the side which it makes; splits of categories
+//! keep the bounds of `intermediate`.
 //!
 //! Source: LightGBM 4.7's behaviour; Auguste, Malory and Smirnov, "A better method to enforce monotonic constraints in
 //! regression and classification trees" (2020).
@@ -42,8 +43,7 @@ pub(super) fn sides(leaf: &Leaf, split: &Split, search: &Search<'_>) -> (Bounds,
             let bins = search.layout.features[split.feature].mapper.bins();
             stairs.sides(bins).get(*bin).copied().unwrap_or((NO_BOUNDS, NO_BOUNDS))
         }
-        (Some(stairs), Side::Among(_)) => (stairs.all(), stairs.all()),
-        (None, _) => (leaf.bounds, leaf.bounds),
+        _ => (leaf.bounds, leaf.bounds),
     }
 }
 
@@ -133,7 +133,9 @@ fn again(
         for (stairs, feature) in stairs.iter_mut().zip(&search.layout.features) {
             let values = boxes[other].values.get(&feature.index).filter(|_| feature.index != apart);
             match values {
-                Some(values) => stairs.tighten_part(end, leaves[other].output, bins(&feature.mapper, *values)),
+                Some(values) => {
+                    stairs.tighten_part(end, leaves[other].output, bins(&feature.mapper, *values))
+                }
                 None => stairs.tighten(end, leaves[other].output),
             }
         }
@@ -191,7 +193,8 @@ fn region(tree: &Tree, above: &[Option<(usize, bool)>], leaf: &Leaf) -> Region {
 /// The monotone feature that parts `a` from `b`, which lie together in all others, and which end of a's outputs it
 /// bounds by b's.
 fn order(tree: &Tree, a: &Region, b: &Region, constraints: &[i8]) -> Option<(usize, End)> {
-    let (node, is_left) = a.turns.iter().find(|(node, left)| b.turns.get(node).is_some_and(|l| l != *left))?;
+    let (node, is_left) =
+        a.turns.iter().find(|(node, left)| b.turns.get(node).is_some_and(|l| l != *left))?;
     let feature = tree.split_feature[*node];
     let (of_left, of_right) = ends(constraints.get(feature).copied().unwrap_or(0))?;
     let meet = |f: &usize| match (a.values.get(f), b.values.get(f)) {

@@ -73,7 +73,8 @@ pub(super) fn best(
         if forward.as_ref().is_some_and(|f| found.as_ref().is_none_or(|b| f.gain > b.gain)) {
             found = forward;
         }
-    } else if !two && *missing == MissingKind::Nan
+    } else if !two
+        && *missing == MissingKind::Nan
         && let Some(Split { side: Side::UpTo { default_left, .. }, .. }) = &mut found
     {
         *default_left = false;
@@ -155,7 +156,9 @@ impl Scan<'_> {
             return;
         }
         let l2 = self.p.lambda_l2;
-        let Some(gain) = self.limits.gain_after(bin, left, right, l2).map(|gain| gain - self.base) else { return };
+        let Some(gain) = self.limits.gain_after(bin, left, right, l2).map(|gain| gain - self.base) else {
+            return;
+        };
         if gain > best.as_ref().map_or(0.0, |b| b.gain) {
             let side = Side::UpTo { bin, default_left };
             *best = Some(Split { gain, feature: 0, side, left: left.0, l2 });

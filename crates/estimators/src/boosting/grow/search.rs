@@ -2,8 +2,8 @@
 #![allow(clippy::indexing_slicing, reason = "features are numbered by the layout")]
 
 use super::Draw;
-use super::histogram::{Cell, real};
 use super::advanced::Stairs;
+use super::histogram::{Cell, real};
 use super::limits::{Limits, monotone_factor};
 use super::numeric::{Split, Sums};
 use super::packed::Steps;
@@ -141,14 +141,13 @@ impl<'a> Search<'a> {
         let direction = p.monotone_constraints.get(own.index).copied().unwrap_or(0);
         let mut limits = Limits { direction, ..asked.limits };
         let by_bin;
-        if let Some(stairs) = asked.stairs.get(feature) {
+        if let Some(stairs) = asked.stairs.get(feature).filter(|_| own.mapper.is_number()) {
             match stairs.same() {
                 Some(bounds) => limits.bounds = bounds,
-                None if own.mapper.is_number() => {
+                None => {
                     by_bin = stairs.sides(own.mapper.bins());
                     limits.by_bin = &by_bin;
                 }
-                None => limits.bounds = stairs.all(),
             }
         }
         let contri = p.feature_contri.get(own.index).copied().unwrap_or(1.0);
@@ -158,7 +157,11 @@ impl<'a> Search<'a> {
         let ordered =
             matches!(&own.mapper, BinMapper::Number { missing, .. } if *missing != MissingKind::Zero);
         let found = if ordered && own.mapper.is_narrow() && limits.plain() && !p.extra_trees {
-            let least = if contri == 1.0 && monotone == 1.0 && barren.is_none() { least.max(0.0) + cost } else { 0.0 };
+            let least = if contri == 1.0 && monotone == 1.0 && barren.is_none() {
+                least.max(0.0) + cost
+            } else {
+                0.0
+            };
             let nan = matches!(&own.mapper, BinMapper::Number { missing: MissingKind::Nan, .. });
             let leaf = quick::Leaf { steps: self.steps, sums: asked.sums, p };
             quick::best(cells, nan, &leaf, least.max(0.0), &mut scratch.buffers)

@@ -77,9 +77,8 @@ pub(super) fn record(
         rows: counts.1,
     };
     let limits = Limits { parent: old.output, ..Limits::free(p) };
-    let output = |s: Sums, bounds| {
-        Limits { bounds, ..limits }.output((s.gradient, s.hessian), s.rows, split.l2)
-    };
+    let output =
+        |s: Sums, bounds| Limits { bounds, ..limits }.output((s.gradient, s.hessian), s.rows, split.l2);
     let sides = monotone::sides(old, split, search);
     let outputs = (output(left, sides.0), output(right, sides.1));
     let direction = p.monotone_constraints.get(feature.index).copied().unwrap_or(0);

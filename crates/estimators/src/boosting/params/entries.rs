@@ -42,15 +42,40 @@ pub const HARMLESS: &[&str] = &[
     "data_random_seed",
     "data_seed",
     "histogram_pool_size",
+    "hist_pool_size",
     "num_machines",
+    "num_machine",
     "local_listen_port",
+    "local_port",
+    "port",
+    "time_out",
+    "top_k",
+    "topk",
+    "machine_list_filename",
     "machine_list_file",
+    "machine_list",
+    "mlist",
+    "num_gpu",
+    "gpu_device_id",
+    "gpu_device_id_list",
+    "gpu_platform_id",
+    "gpu_use_dp",
+    "precise_float_parser",
 ];
 
-/// Names of parameters that LightGBM has and this learner lacks.
-pub(super) const NOT_HERE: &[&str] = &[
-    "bagging_by_query",
-    "lambdarank_position_bias_regularization",
+const SEVERAL: &str = "training runs on one machine";
+
+/// Parameters that LightGBM has and this learner lacks, with what it does instead.
+pub(super) const NOT_HERE: &[(&str, &str)] = &[
+    ("machines", SEVERAL),
+    ("workers", SEVERAL),
+    ("nodes", SEVERAL),
+    ("parser_config_file", "rows are read as CSV, TSV or LibSVM only"),
+    ("bagging_by_query", "rows are drawn one by one, not by query"),
+    (
+        "lambdarank_position_bias_regularization",
+        "positions of documents are not read, so their bias is not learned",
+    ),
 ];
 
 macro_rules! entry {

@@ -39,7 +39,8 @@ impl BoostingParams {
     /// The first such file, with the name of the parameter.
     pub fn check_files(&self) -> Result<()> {
         let ForcedFiles { splits, bins } = &self.forced;
-        let one = |(file, key): &(&String, &str)| if file.is_empty() { Ok(()) } else { json(file, key).map(drop) };
+        let one =
+            |(file, key): &(&String, &str)| if file.is_empty() { Ok(()) } else { json(file, key).map(drop) };
         [(splits, "forcedsplits_filename"), (bins, "forcedbins_filename")].iter().try_for_each(one)
     }
 
@@ -176,10 +177,13 @@ fn bounds(json: &Json, features: &Features) -> Result<Vec<Vec<f64>>> {
         let column = column(&feature, features).map_err(own)?;
         if features.levels.get(column).is_some_and(Option::is_some) {
             let name = features.names.get(column).map_or("", |n| n);
-            return Err(own(Error::invalid(format!("column `{name}` is a category, its bins have no bounds"))));
+            return Err(own(Error::invalid(format!(
+                "column `{name}` is a category, its bins have no bounds"
+            ))));
         }
         let numbers = list.as_array().and_then(|l| l.iter().map(Json::as_f64).collect::<Option<Vec<f64>>>());
-        let mut numbers = numbers.ok_or_else(|| own(Error::invalid(format!("expected numbers, got {list}"))))?;
+        let mut numbers =
+            numbers.ok_or_else(|| own(Error::invalid(format!("expected numbers, got {list}"))))?;
         numbers.dedup();
         match out.get_mut(column) {
             Some(slot) if slot.is_none() => *slot = Some(numbers),

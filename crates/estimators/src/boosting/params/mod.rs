@@ -457,7 +457,10 @@ impl BoostingParams {
                 return clash("grow_policy", "symmetric trees take no monotone or interaction constraints");
             }
             if !self.forced.splits.is_empty() {
-                return clash("forcedsplits_filename", "symmetric trees have no splits of single leaves to force");
+                return clash(
+                    "forcedsplits_filename",
+                    "symmetric trees have no splits of single leaves to force",
+                );
             }
             if self.cost.any() {
                 return clash("grow_policy", "symmetric trees take no costs of splits and features (cegb)");

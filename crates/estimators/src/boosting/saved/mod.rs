@@ -58,7 +58,10 @@ impl<'a> Saved<'a> {
         params: &BoostingParams,
         pool: &Pool,
     ) -> Result<Self> {
-        let made = Made { rule: params.rule(&features)?.into_owned(), min_data_in_leaf: params.tree.min_data_in_leaf };
+        let made = Made {
+            rule: params.rule(&features)?.into_owned(),
+            min_data_in_leaf: params.tree.min_data_in_leaf,
+        };
         let data = Dataset::fit(numbers(rows)?, &features, &made.rule, made.min_data_in_leaf, pool)?;
         Ok(Self { features, data, made, rest: Rest::of(rows) })
     }

@@ -88,7 +88,8 @@ pub(super) fn run(job: &Job<'_>, cx: &FitContext) -> Result<Trained> {
         }
     };
     let own = bins_of(&job.train.x, &fitted)?;
-    let forced = params.forced_splits(&job.features)?.map(|f| Forced::of(f, own, &job.features)).transpose()?;
+    let forced =
+        params.forced_splits(&job.features)?.map(|f| Forced::of(f, own, &job.features)).transpose()?;
     let binned: Vec<Option<Dataset>> = job
         .valid
         .iter()
