@@ -55,7 +55,7 @@ fn monotone_features_are_monotone() {
     (constraints[25], constraints[3], constraints[22]) = ("1", "-1", "1");
     let constraints = constraints.join(",");
     let values: Vec<f32> = (-20..=20).map(|i| i as f32 / 5.0).collect();
-    for method in ["basic", "intermediate"] {
+    for method in ["basic", "intermediate", "advanced"] {
         for penalty in ["0", "1.5"] {
             let model = train(&[
                 ("monotone_constraints", &constraints),
@@ -134,6 +134,7 @@ fn any_number_of_threads_gives_the_same_bits() {
         &[("extra_trees", "true"), ("feature_fraction_bynode", "0.5"), ("path_smooth", "5")],
         &[("use_quantized_grad", "true"), ("max_delta_step", "0.3")],
         &[("grow_policy", "symmetric")],
+        &[("cegb_penalty_split", "0.01"), ("cegb_tradeoff", "0.5"), ("min_gain_to_split", "0.1")],
         &[("pos_bagging_fraction", "0.5"), ("neg_bagging_fraction", "0.9"), ("bagging_freq", "2")],
     ];
     for case in cases {

@@ -23,8 +23,8 @@ pub use metric::MetricParams;
 pub use model::{Booster, Transform, Tree};
 pub use objective::{Kind, Loss, Objective};
 pub use params::{
-    Boosting, BoostingParams, CategoryParams, DartParams, Entry, GrowPolicy, HARMLESS, MonotoneMethod,
-    SampleParams, StopParams, TreeParams, entries,
+    Boosting, BoostingParams, CategoryParams, CostParams, DartParams, Entry, ForcedFiles, GrowPolicy,
+    HARMLESS, MonotoneMethod, SampleParams, StopParams, TreeParams, entries,
 };
 pub use predict::{EarlyStop, Predict};
 pub use saved::Saved;

@@ -5,6 +5,7 @@
 #![allow(clippy::indexing_slicing, reason = "indices stay below the lengths that the loops run over")]
 
 use super::column::MOST_BINS;
+use super::forced::around_forced;
 use super::radix;
 use lyceum_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,12 @@ pub struct BinRule {
     /// Bins of a feature at most, 2 to 65,535; a category feature has more where so many are needed to cover 99 % of the
     /// rows.
     pub max_bin: usize,
+    /// The same for each column of the data; empty is `max_bin` for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub max_bin_by_feature: Vec<usize>,
+    /// Upper bounds that the bins of each column must have, ascending; empty is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forced_bounds: Vec<Vec<f64>>,
     /// Rows of a bin at least.
     pub min_data_in_bin: usize,
     /// Rows that are looked at.
@@ -34,11 +41,26 @@ impl Default for BinRule {
     fn default() -> Self {
         Self {
             max_bin: 255,
+            max_bin_by_feature: Vec::new(),
+            forced_bounds: Vec::new(),
             min_data_in_bin: 3,
             sample: 200_000,
             use_missing: true,
             zero_as_missing: false,
             feature_pre_filter: true,
+        }
+    }
+}
+
+impl BinRule {
+    /// The rule of one column, as that of a table that has no other.
+    pub(super) fn of_column(&self, column: usize) -> Self {
+        let bounds = self.forced_bounds.get(column).filter(|b| !b.is_empty());
+        Self {
+            max_bin: self.max_bin_by_feature.get(column).copied().unwrap_or(self.max_bin),
+            max_bin_by_feature: Vec::new(),
+            forced_bounds: bounds.cloned().into_iter().collect(),
+            ..*self
         }
     }
 }
@@ -83,6 +105,11 @@ impl BinMapper {
         }
     }
 
+    /// Whether the feature is a number.
+    pub(in crate::boosting) fn is_number(&self) -> bool {
+        matches!(self, Self::Number { .. })
+    }
+
     /// The bin of a value.
     pub fn bin(&self, x: f64) -> usize {
         match self {
@@ -99,7 +126,7 @@ impl BinMapper {
         }
     }
 
-    /// Bins for numbers; NaN is missing.
+    /// Bins for numbers; NaN is missing. Of bounds that the rule forces, those of the first column are meant.
     pub fn numbers(values: &[f64], rule: &BinRule) -> Self {
         Self::sorted(&Sorted::of(values, rule), rule)
     }
@@ -115,7 +142,10 @@ impl BinMapper {
             _ => MissingKind::None,
         };
         let max_bin = rule.max_bin - usize::from(missing == MissingKind::Nan);
-        let bounds = around_zero(&distinct, max_bin, there.len(), rule.min_data_in_bin);
+        let bounds = match rule.forced_bounds.first() {
+            None => around_zero(&distinct, max_bin, there.len(), rule.min_data_in_bin),
+            Some(forced) => around_forced(forced, &distinct, max_bin, rule.min_data_in_bin),
+        };
         if missing == MissingKind::Zero && bounds.len() == 2 {
             missing = MissingKind::None;
         }
@@ -227,7 +257,12 @@ fn push_bound(bounds: &mut Vec<f64>, low: f64, high: f64) -> bool {
 }
 
 /// Upper bounds of bins that hold about equally many rows; a value with many rows has its own.
-fn equal_counts(distinct: &[(f64, usize)], max_bin: usize, total: usize, min_data: usize) -> Vec<f64> {
+pub(super) fn equal_counts(
+    distinct: &[(f64, usize)],
+    max_bin: usize,
+    total: usize,
+    min_data: usize,
+) -> Vec<f64> {
     let mut bounds = Vec::new();
     if distinct.len() <= max_bin {
         let mut rows = 0;

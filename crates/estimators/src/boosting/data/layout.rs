@@ -49,6 +49,7 @@ impl Layout {
             let values = x.columns(columns.clone(), sample.as_deref());
             for (i, values) in columns.zip(&values) {
                 let category = names.levels.get(i).is_some_and(Option::is_some);
+                let rule = &rule.of_column(i);
                 *found[i].lock().unwrap_or_else(PoisonError::into_inner) =
                     map_feature(values, category, rule, (min_leaf, rows));
             }

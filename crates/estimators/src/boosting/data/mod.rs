@@ -3,6 +3,7 @@
 mod bins;
 mod column;
 mod dataset;
+mod forced;
 mod layout;
 mod lookup;
 pub(super) mod radix;

@@ -19,7 +19,11 @@ pub(super) fn best(
 ) -> Option<Split> {
     let p = limits.p;
     let total = (sums.gradient, sums.hessian + 2.0 * EPSILON);
-    let base = limits.side_gain(total, sums.rows, p.lambda_l2) + p.min_gain_to_split;
+    let own = match p.path_smooth > 0.0 {
+        true => limits.gain_at(total, limits.parent, p.lambda_l2),
+        false => limits.unbounded().side_gain(total, sums.rows, p.lambda_l2),
+    };
+    let base = own + p.min_gain_to_split;
     let factor = sums.rows as f64 / sums.hessian;
     let scan = Scan { cells, steps, p, limits, c, sums, total, base, factor, only };
     if cells.len() <= c.max_cat_to_onehot { scan.one_against_rest() } else { scan.prefixes() }

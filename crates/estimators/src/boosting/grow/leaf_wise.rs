@@ -22,19 +22,26 @@ impl Growing<'_> {
         let mut tree = Tree { shrinkage: 1.0, ..Tree::default() };
         let mut leaves = vec![self.root()];
         self.search_root(&mut leaves[0]);
+        self.force(&mut tree, &mut leaves);
         while leaves.len() < params.tree.num_leaves {
             let gain = |l: &Leaf| l.best.as_ref().map_or(0.0, |b| b.gain);
             let next = (0..leaves.len()).rev().max_by(|a, b| gain(&leaves[*a]).total_cmp(&gain(&leaves[*b])));
             let Some((at, split)) = next.and_then(|n| leaves[n].best.take().map(|s| (n, s))) else { break };
-            self.apply(&mut tree, &mut leaves, at, &split);
-            self.children(&mut leaves, at);
-            for changed in monotone::tighten(&tree, &mut leaves, &self.search) {
-                self.search_again(&mut leaves[changed], changed);
-            }
+            self.step(&mut tree, &mut leaves, at, &split);
         }
         let l2 = leaves.iter().map(|l| Some(l.l2)).collect();
         self.finish(&mut tree, leaves);
         (tree, l2)
+    }
+
+    /// Splits a leaf and searches what has to be.
+    pub(super) fn step(&mut self, tree: &mut Tree, leaves: &mut Vec<Leaf>, at: usize, split: &Split) {
+        self.pay(leaves, at, split.feature);
+        self.apply(tree, leaves, at, split);
+        self.children(leaves, at);
+        for changed in monotone::tighten(tree, leaves, at, &self.search) {
+            self.search_again(&mut leaves[changed], changed);
+        }
     }
 
     /// The leaf of all rows, its histogram built.
@@ -67,7 +74,9 @@ impl Growing<'_> {
             depth: 0,
             parent: None,
             l2: p.lambda_l2,
-            bounds: (f64::NEG_INFINITY, f64::INFINITY),
+            bounds: monotone::NO_BOUNDS,
+            barren: self.search.none_barren(),
+            stairs: monotone::first_stairs(p, self.search.layout.features.len()),
             path: Vec::new(),
             histogram,
             best: None,
@@ -81,7 +90,7 @@ impl Growing<'_> {
     /// Searches a leaf whose histogram is there.
     fn search_again(&self, leaf: &mut Leaf, at: usize) {
         leaf.best = None;
-        let Some(asked) = self.search.asked(leaf, at) else { return };
+        let Some(asked) = self.asked(leaf, at) else { return };
         if leaf.histogram.is_empty() {
             return;
         }
@@ -90,6 +99,7 @@ impl Growing<'_> {
             [self.block(b, &cells, Some(&asked), scratch), None]
         });
         leaf.best = self.best_of(found)[0].take();
+        leaf.barren = asked.barren();
     }
 
     /// Divides a leaf's rows and writes the split.
@@ -133,8 +143,7 @@ impl Growing<'_> {
         }
         let left_is_small = leaves[left].sums.rows <= leaves[right].sums.rows;
         let (small_at, big_at) = if left_is_small { (left, right) } else { (right, left) };
-        let asked =
-            [self.search.asked(&leaves[small_at], small_at), self.search.asked(&leaves[big_at], big_at)];
+        let asked = [self.asked(&leaves[small_at], small_at), self.asked(&leaves[big_at], big_at)];
         if asked.iter().all(Option::is_none) {
             self.spare.give(big);
             return;
@@ -152,13 +161,19 @@ impl Growing<'_> {
             [small, self.block(b, &other, asked[1].as_ref(), scratch)]
         });
         let [for_small, for_big] = self.best_of(found);
+        for (at, asked) in [small_at, big_at].into_iter().zip(asked) {
+            leaves[at].barren = asked.map_or(Vec::new(), Asked::barren);
+        }
         self.settle(&mut leaves[small_at], small, for_small);
         self.settle(&mut leaves[big_at], big, for_big);
     }
 
     /// Keeps a histogram where it may be needed.
     fn settle(&mut self, leaf: &mut Leaf, histogram: Histogram, best: Option<Split>) {
-        let needed = best.is_some() || monotone::looks_back(&self.search.params.tree);
+        let needed = best.is_some()
+            || self.forced.is_some()
+            || self.costs.is_some()
+            || monotone::looks_back(&self.search.params.tree);
         leaf.best = best;
         if needed {
             leaf.histogram = histogram;

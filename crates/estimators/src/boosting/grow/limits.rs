@@ -3,6 +3,7 @@
 //! Source: LightGBM's leaf output (L1, L2, largest step, smoothing towards the parent, bounds of monotone constraints)
 //! and its penalty of monotone splits.
 
+use super::monotone::{Bounds, NO_BOUNDS};
 use crate::boosting::params::TreeParams;
 
 /// Keeps sums of hessians from being 0.
@@ -31,7 +32,9 @@ pub(super) struct Limits<'a> {
     /// The leaf's own output, which smoothing pulls its children towards.
     pub(super) parent: f64,
     /// Least and greatest output.
-    pub(super) bounds: (f64, f64),
+    pub(super) bounds: Bounds,
+    /// The bounds of the left and of the right side of a split after each bin, where they differ from bin to bin.
+    pub(super) by_bin: &'a [(Bounds, Bounds)],
     /// Direction of the feature that is split: -1, 0, 1.
     pub(super) direction: i8,
 }
@@ -39,7 +42,12 @@ pub(super) struct Limits<'a> {
 impl<'a> Limits<'a> {
     /// No bounds.
     pub(super) fn free(p: &'a TreeParams) -> Self {
-        Self { p, parent: 0.0, bounds: (f64::NEG_INFINITY, f64::INFINITY), direction: 0 }
+        Self { p, parent: 0.0, bounds: NO_BOUNDS, by_bin: &[], direction: 0 }
+    }
+
+    /// The same without bounds of monotone constraints: what a leaf is worth before it is split.
+    pub(super) fn unbounded(&self) -> Self {
+        Self { bounds: NO_BOUNDS, by_bin: &[], direction: 0, ..*self }
     }
 
     /// Whether gains have their short form.
@@ -47,7 +55,8 @@ impl<'a> Limits<'a> {
         self.p.max_delta_step <= 0.0
             && self.p.path_smooth <= 0.0
             && self.direction == 0
-            && self.bounds == (f64::NEG_INFINITY, f64::INFINITY)
+            && self.bounds == NO_BOUNDS
+            && self.by_bin.is_empty()
     }
 
     /// The output of a side.
@@ -60,7 +69,7 @@ impl<'a> Limits<'a> {
             let n = rows as f64 / self.p.path_smooth;
             w = (w * n + self.parent) / (n + 1.0);
         }
-        w.clamp(self.bounds.0, self.bounds.1)
+        w.min(self.bounds.1).max(self.bounds.0)
     }
 
     /// Twice the loss that a side takes away at its output.
@@ -72,7 +81,8 @@ impl<'a> Limits<'a> {
         self.gain_at(sums, w, l2)
     }
 
-    fn gain_at(&self, (g, h): (f64, f64), w: f64, l2: f64) -> f64 {
+    /// As that, at any output.
+    pub(super) fn gain_at(&self, (g, h): (f64, f64), w: f64, l2: f64) -> f64 {
         -(2.0 * soften(g, self.p.lambda_l1) * w + (h + l2) * w * w)
     }
 
@@ -81,7 +91,35 @@ impl<'a> Limits<'a> {
         if self.plain() {
             return Some(self.side_gain(left.0, left.1, l2) + self.side_gain(right.0, right.1, l2));
         }
-        let (a, b) = (self.output(left.0, left.1, l2), self.output(right.0, right.1, l2));
+        self.gain_within((self.bounds, self.bounds), left, right, l2)
+    }
+
+    /// As [`Limits::gain`], of a split after a bin.
+    pub(super) fn gain_after(
+        &self,
+        bin: usize,
+        left: ((f64, f64), usize),
+        right: ((f64, f64), usize),
+        l2: f64,
+    ) -> Option<f64> {
+        match self.by_bin.get(bin) {
+            None => self.gain(left, right, l2),
+            Some(bounds) => self.gain_within(*bounds, left, right, l2),
+        }
+    }
+
+    fn gain_within(
+        &self,
+        bounds: (Bounds, Bounds),
+        left: ((f64, f64), usize),
+        right: ((f64, f64), usize),
+        l2: f64,
+    ) -> Option<f64> {
+        if bounds.0.0 > bounds.0.1 || bounds.1.0 > bounds.1.1 {
+            return None;
+        }
+        let a = Self { bounds: bounds.0, ..*self }.output(left.0, left.1, l2);
+        let b = Self { bounds: bounds.1, ..*self }.output(right.0, right.1, l2);
         let turns = match self.direction {
             1 => a > b,
             -1 => a < b,

@@ -5,9 +5,12 @@
 //! they are the same bits at any number of threads. Outputs of leaves are taken from the gradients themselves.
 #![allow(clippy::indexing_slicing, reason = "lanes stay below four")]
 
+mod advanced;
 mod block;
 mod bundle;
 mod categorical;
+mod costs;
+mod forced;
 mod histogram;
 mod leaf_wise;
 mod limits;
@@ -24,7 +27,10 @@ use crate::boosting::data::Dataset;
 use crate::boosting::kernels::Scatter;
 use crate::boosting::model::Tree;
 use crate::boosting::params::{BoostingParams, GrowPolicy, TreeParams};
+use advanced::Stairs;
 use block::{Block, blocks};
+use costs::Costs;
+pub(super) use forced::Forced;
 use histogram::{Histogram, Spare};
 use limits::Limits;
 use lyceum_tensor::{Pool, roomy};
@@ -70,6 +76,10 @@ pub(super) struct Grower<'a> {
     spare: Spare,
     /// Rows that the last tree did not see.
     outside: Vec<u32>,
+    /// The splits that every tree begins with.
+    forced: Option<&'a Forced>,
+    /// What splits cost, and what has been paid for.
+    costs: Option<Costs>,
 }
 
 /// A leaf of a tree under way.
@@ -84,6 +94,11 @@ struct Leaf {
     l2: f64,
     /// Least and greatest output of what it becomes.
     bounds: (f64, f64),
+    /// The same by threshold for each feature of the layout, where the method of monotone constraints has them.
+    stairs: Vec<Stairs>,
+    /// Features that no split of the leaf gains by: those below it do not look at them again. Empty where all are
+    /// looked at.
+    barren: Vec<bool>,
     /// Features on its path, where constraints ask for them.
     path: Vec<usize>,
     histogram: Histogram,
@@ -91,7 +106,13 @@ struct Leaf {
 }
 
 impl<'a> Grower<'a> {
-    pub(super) fn new(data: &'a Dataset, params: &'a BoostingParams, pool: &'a Pool) -> Self {
+    /// `forced` are the splits that every tree begins with.
+    pub(super) fn new(
+        data: &'a Dataset,
+        params: &'a BoostingParams,
+        forced: Option<&'a Forced>,
+        pool: &'a Pool,
+    ) -> Self {
         let (blocks, shares) = blocks(data, params.tree.enable_bundle, pool);
         let lanes = shares.len().max(1);
         let mut packed = roomy(data.rows);
@@ -107,6 +128,8 @@ impl<'a> Grower<'a> {
             halves: (0..lanes).map(|_| RwLock::default()).collect(),
             spare: Spare::default(),
             outside: Vec::new(),
+            forced,
+            costs: Costs::new(&params.cost, &data.layout, data.rows),
         }
     }
 
@@ -152,6 +175,8 @@ impl<'a> Grower<'a> {
             halves: &self.halves,
             spare: &mut self.spare,
             whole: draw.rows.is_none(),
+            forced: self.forced,
+            costs: &mut self.costs,
         };
         let (mut tree, l2) = match self.params.tree.grow_policy {
             GrowPolicy::LeafWise => growing.leaf_wise(),
@@ -255,4 +280,6 @@ struct Growing<'g> {
     spare: &'g mut Spare,
     /// Whether the tree sees all rows.
     whole: bool,
+    forced: Option<&'g Forced>,
+    costs: &'g mut Option<Costs>,
 }

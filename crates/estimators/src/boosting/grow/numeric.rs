@@ -55,7 +55,7 @@ pub(super) fn best(
     let BinMapper::Number { missing, .. } = mapper else { return None };
     let p = limits.p;
     let total = (sums.gradient, sums.hessian + 2.0 * EPSILON);
-    let base = limits.side_gain(total, sums.rows, p.lambda_l2) + p.min_gain_to_split;
+    let base = limits.unbounded().side_gain(total, sums.rows, p.lambda_l2) + p.min_gain_to_split;
     let scan = Scan { hist, p, limits, sums, total, base, factor: sums.rows as f64 / sums.hessian, only };
     let skip = |kind| match kind {
         MissingKind::Zero => Some(mapper.bin(ZERO / 2.0)),
@@ -65,12 +65,16 @@ pub(super) fn best(
     let nan_last = usize::from(two && *missing == MissingKind::Nan);
     let skip = skip(if two { *missing } else { MissingKind::None });
     let mut found = scan.right_to_left(nan_last, skip);
-    if two {
+    // Where nothing is missing both scans say the same, the last bit apart.
+    let missing_bin = skip.or(hist.len().checked_sub(1)).filter(|_| two);
+    let some_missing = missing_bin.is_some_and(|bin| hist[bin][1] > 0.0);
+    if two && some_missing {
         let forward = scan.left_to_right(skip);
         if forward.as_ref().is_some_and(|f| found.as_ref().is_none_or(|b| f.gain > b.gain)) {
             found = forward;
         }
-    } else if *missing == MissingKind::Nan
+    } else if !two
+        && *missing == MissingKind::Nan
         && let Some(Split { side: Side::UpTo { default_left, .. }, .. }) = &mut found
     {
         *default_left = false;
@@ -152,7 +156,9 @@ impl Scan<'_> {
             return;
         }
         let l2 = self.p.lambda_l2;
-        let Some(gain) = self.limits.gain(left, right, l2).map(|gain| gain - self.base) else { return };
+        let Some(gain) = self.limits.gain_after(bin, left, right, l2).map(|gain| gain - self.base) else {
+            return;
+        };
         if gain > best.as_ref().map_or(0.0, |b| b.gain) {
             let side = Side::UpTo { bin, default_left };
             *best = Some(Split { gain, feature: 0, side, left: left.0, l2 });

@@ -2,14 +2,17 @@
 #![allow(clippy::indexing_slicing, reason = "features are numbered by the layout")]
 
 use super::Draw;
+use super::advanced::Stairs;
 use super::histogram::{Cell, real};
 use super::limits::{Limits, monotone_factor};
 use super::numeric::{Split, Sums};
 use super::packed::Steps;
 use super::{Leaf, categorical, numeric, quick};
 use crate::boosting::data::{BinMapper, Layout, MissingKind};
-use crate::boosting::params::BoostingParams;
+use crate::boosting::params::{BoostingParams, TreeParams};
 use lyceum_data::Random;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) struct Search<'a> {
     pub(super) layout: &'a Layout,
@@ -29,6 +32,24 @@ pub(super) struct Asked<'a> {
     allowed: Vec<bool>,
     /// Fixes the draws of this leaf.
     seed: u64,
+    /// Bounds by threshold of each feature; empty where there are none.
+    stairs: Arc<[Stairs]>,
+    /// Features that no split gains by; empty where nobody keeps them.
+    barren: Vec<AtomicBool>,
+    /// What a split on each feature costs; empty is nothing.
+    costs: Vec<f64>,
+}
+
+impl Asked<'_> {
+    /// The features that no split gained by, once all have been searched.
+    pub(super) fn barren(self) -> Vec<bool> {
+        self.barren.into_iter().map(AtomicBool::into_inner).collect()
+    }
+
+    /// The same, where splits cost something.
+    pub(super) fn at_cost(self, costs: Vec<f64>) -> Self {
+        Self { costs, ..self }
+    }
 }
 
 /// Buffers of a thread.
@@ -47,8 +68,8 @@ impl<'a> Search<'a> {
     }
 
     /// What leaf number `at` of the tree asks; nothing when it stays whole.
-    pub(super) fn asked(&self, leaf: &Leaf, at: usize) -> Option<Asked<'_>> {
-        let p = &self.params.tree;
+    pub(super) fn asked(&self, leaf: &Leaf, at: usize) -> Option<Asked<'a>> {
+        let p: &'a TreeParams = &self.params.tree;
         let too_deep = p.max_depth > 0 && leaf.depth >= p.max_depth;
         let too_small =
             leaf.sums.rows < 2 * p.min_data_in_leaf || leaf.sums.hessian < 2.0 * p.min_sum_hessian_in_leaf;
@@ -62,7 +83,18 @@ impl<'a> Search<'a> {
             depth: leaf.depth,
             allowed: self.allowed(leaf, seed),
             seed,
+            stairs: leaf.stairs.as_slice().into(),
+            barren: leaf.barren.iter().map(|b| AtomicBool::new(*b)).collect(),
+            costs: Vec::new(),
         })
+    }
+
+    /// No feature is barren yet; empty where it does not matter. LightGBM looks at a feature no more below a leaf that
+    /// it could not split with any gain; without constraints and a least gain such a feature has too few rows there too.
+    pub(super) fn none_barren(&self) -> Vec<bool> {
+        let p = &self.params.tree;
+        let matters = p.min_gain_to_split > 0.0 || p.monotone_constraints.iter().any(|c| *c != 0);
+        vec![false; if matters { self.layout.features.len() } else { 0 }]
     }
 
     /// Whether the tree may split on a feature.
@@ -100,21 +132,36 @@ impl<'a> Search<'a> {
         least: f64,
         scratch: &mut Scratch,
     ) -> Option<Split> {
-        if !asked.allowed[feature] {
+        let barren = asked.barren.get(feature);
+        if !asked.allowed[feature] || barren.is_some_and(|b| b.load(Ordering::Relaxed)) {
             return None;
         }
         let own = &self.layout.features[feature];
         let p = &self.params.tree;
         let direction = p.monotone_constraints.get(own.index).copied().unwrap_or(0);
-        let limits = Limits { direction, ..asked.limits };
-        let mut factor = p.feature_contri.get(own.index).copied().unwrap_or(1.0);
-        if direction != 0 && p.monotone_penalty > 0.0 {
-            factor *= monotone_factor(p.monotone_penalty, asked.depth);
+        let mut limits = Limits { direction, ..asked.limits };
+        let by_bin;
+        if let Some(stairs) = asked.stairs.get(feature).filter(|_| own.mapper.is_number()) {
+            match stairs.same() {
+                Some(bounds) => limits.bounds = bounds,
+                None => {
+                    by_bin = stairs.sides(own.mapper.bins());
+                    limits.by_bin = &by_bin;
+                }
+            }
         }
+        let contri = p.feature_contri.get(own.index).copied().unwrap_or(1.0);
+        let penalised = direction != 0 && p.monotone_penalty > 0.0;
+        let monotone = if penalised { monotone_factor(p.monotone_penalty, asked.depth) } else { 1.0 };
+        let cost = asked.costs.get(feature).copied().unwrap_or(0.0);
         let ordered =
             matches!(&own.mapper, BinMapper::Number { missing, .. } if *missing != MissingKind::Zero);
         let found = if ordered && own.mapper.is_narrow() && limits.plain() && !p.extra_trees {
-            let least = if factor == 1.0 { least } else { 0.0 };
+            let least = if contri == 1.0 && monotone == 1.0 && barren.is_none() {
+                least.max(0.0) + cost
+            } else {
+                0.0
+            };
             let nan = matches!(&own.mapper, BinMapper::Number { missing: MissingKind::Nan, .. });
             let leaf = quick::Leaf { steps: self.steps, sums: asked.sums, p };
             quick::best(cells, nan, &leaf, least.max(0.0), &mut scratch.buffers)
@@ -131,8 +178,11 @@ impl<'a> Search<'a> {
                 }
             }
         };
+        if let Some(barren) = barren.filter(|_| found.is_none()) {
+            barren.store(true, Ordering::Relaxed);
+        }
         found
-            .map(|s| Split { feature, gain: s.gain * factor, ..s })
+            .map(|s| Split { feature, gain: (s.gain * contri - cost) * monotone, ..s })
             .filter(|s| s.gain > least.max(0.0) && s.gain.is_finite())
     }
 

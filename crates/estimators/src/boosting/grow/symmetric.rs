@@ -193,6 +193,7 @@ impl Growing<'_> {
         let p = &self.search.params.tree;
         let side = |g: f64, h: f64| if h > EPSILON { leaf_gain(g, h, p.lambda_l1, p.lambda_l2) } else { 0.0 };
         let gain = side(left.0, left.1) + side(gradient - left.0, hessian - left.1) - side(gradient, hessian);
-        Split { gain: gain.max(0.0), feature: level.feature, side: level.side.clone(), left, l2: p.lambda_l2 }
+        let gain = gain.max(0.0) - p.min_gain_to_split;
+        Split { gain, feature: level.feature, side: level.side.clone(), left, l2: p.lambda_l2 }
     }
 }

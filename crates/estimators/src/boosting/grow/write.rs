@@ -57,7 +57,7 @@ pub(super) fn record(
     };
     let old = &leaves[at];
     tree.split_feature.push(feature.index);
-    tree.split_gain.push(split.gain as f32);
+    tree.split_gain.push((split.gain + p.min_gain_to_split) as f32);
     tree.threshold.push(threshold);
     tree.decision_type.push(decision);
     tree.left_child.push(!(at as i32));
@@ -76,28 +76,37 @@ pub(super) fn record(
         hessian: total.hessian - left.hessian,
         rows: counts.1,
     };
-    let limits = Limits { parent: old.output, bounds: old.bounds, ..Limits::free(p) };
-    let output = |s: Sums| limits.output((s.gradient, s.hessian), s.rows, split.l2);
-    let outputs = (output(left), output(right));
+    let limits = Limits { parent: old.output, ..Limits::free(p) };
+    let output =
+        |s: Sums, bounds| Limits { bounds, ..limits }.output((s.gradient, s.hessian), s.rows, split.l2);
+    let sides = monotone::sides(old, split, search);
+    let outputs = (output(left, sides.0), output(right, sides.1));
     let direction = p.monotone_constraints.get(feature.index).copied().unwrap_or(0);
-    let bounds = monotone::children(p, direction, old.bounds, outputs);
+    let bounds = old.bounds;
     let mut path = old.path.clone();
     if !p.interaction_constraints.is_empty() && !path.contains(&feature.index) {
         path.push(feature.index);
     }
     let depth = old.depth + 1;
-    let child = |sums, output, is_left, bounds, path| Leaf {
+    let barren = old.barren.clone();
+    let child = |sums, output, is_left, path, stairs| Leaf {
         sums,
         output,
         depth,
         parent: Some((node, is_left)),
         l2: split.l2,
         bounds,
+        stairs,
+        barren: barren.clone(),
         path,
         histogram: Vec::new(),
         best: None,
     };
     let histogram = std::mem::take(&mut leaves[at].histogram);
-    leaves.push(child(right, outputs.1, false, bounds.1, path.clone()));
-    leaves[at] = Leaf { histogram, ..child(left, outputs.0, true, bounds.0, path) };
+    let stairs = std::mem::take(&mut leaves[at].stairs);
+    let mut of_right = child(right, outputs.1, false, path.clone(), stairs.clone());
+    let mut of_left = Leaf { histogram, ..child(left, outputs.0, true, path, stairs) };
+    monotone::children(p, direction, &mut of_left, &mut of_right);
+    leaves.push(of_right);
+    leaves[at] = of_left;
 }

@@ -5,7 +5,7 @@ use super::read::{
 };
 use super::{Boosting, BoostingParams, GrowPolicy, MonotoneMethod};
 use crate::boosting::metric;
-use lyceum_core::{Error, Result, Value};
+use lyceum_core::{Result, Value};
 
 /// One parameter.
 pub struct Entry {
@@ -42,26 +42,40 @@ pub const HARMLESS: &[&str] = &[
     "data_random_seed",
     "data_seed",
     "histogram_pool_size",
+    "hist_pool_size",
     "num_machines",
+    "num_machine",
     "local_listen_port",
+    "local_port",
+    "port",
+    "time_out",
+    "top_k",
+    "topk",
+    "machine_list_filename",
     "machine_list_file",
+    "machine_list",
+    "mlist",
+    "num_gpu",
+    "gpu_device_id",
+    "gpu_device_id_list",
+    "gpu_platform_id",
+    "gpu_use_dp",
+    "precise_float_parser",
 ];
 
-/// Names of parameters that LightGBM has and this learner lacks.
-pub(super) const NOT_HERE: &[&str] = &[
-    "forcedsplits_filename",
-    "fs",
-    "forced_splits_filename",
-    "forced_splits_file",
-    "forced_splits",
-    "forcedbins_filename",
-    "max_bin_by_feature",
-    "cegb_tradeoff",
-    "cegb_penalty_split",
-    "cegb_penalty_feature_lazy",
-    "cegb_penalty_feature_coupled",
-    "bagging_by_query",
-    "lambdarank_position_bias_regularization",
+const SEVERAL: &str = "training runs on one machine";
+
+/// Parameters that LightGBM has and this learner lacks, with what it does instead.
+pub(super) const NOT_HERE: &[(&str, &str)] = &[
+    ("machines", SEVERAL),
+    ("workers", SEVERAL),
+    ("nodes", SEVERAL),
+    ("parser_config_file", "rows are read as CSV, TSV or LibSVM only"),
+    ("bagging_by_query", "rows are drawn one by one, not by query"),
+    (
+        "lambdarank_position_bias_regularization",
+        "positions of documents are not read, so their bias is not learned",
+    ),
 ];
 
 macro_rules! entry {
@@ -154,10 +168,17 @@ const ENTRIES: &[Entry] = &[
         |m: &MonotoneMethod| match m {
             MonotoneMethod::Basic => "basic".into(),
             MonotoneMethod::Intermediate => "intermediate".into(),
+            MonotoneMethod::Advanced => "advanced".into(),
         }, "monotone_constraining_method", "mc_method"),
     entry!("monotone_penalty", tree.monotone_penalty, real, number, "monotone_splits_penalty", "ms_penalty",
         "mc_penalty"),
     entry!("feature_contri", tree.feature_contri, list, fractions, "feature_contrib", "fc", "fp", "feature_penalty"),
+    entry!("forcedsplits_filename", forced.splits, map::file, map::file_name, "fs", "forced_splits_filename",
+        "forced_splits_file", "forced_splits"),
+    entry!("cegb_tradeoff", cost.tradeoff, real, number),
+    entry!("cegb_penalty_split", cost.split, real, number),
+    entry!("cegb_penalty_feature_lazy", cost.lazy, list, fractions),
+    entry!("cegb_penalty_feature_coupled", cost.coupled, list, fractions),
     entry!("path_smooth", tree.path_smooth, real, number),
     entry!("interaction_constraints", tree.interaction_constraints, groups, map::group_list),
     entry!("use_quantized_grad", tree.use_quantized_grad, truth, map::flag),
@@ -165,6 +186,8 @@ const ENTRIES: &[Entry] = &[
     entry!("quant_train_renew_leaf", tree.quant_train_renew_leaf, truth, map::flag),
     entry!("stochastic_rounding", tree.stochastic_rounding, truth, map::flag),
     entry!("max_bin", bins.max_bin, whole, count, "max_bins"),
+    entry!("max_bin_by_feature", bins.max_bin_by_feature, map::counts, map::count_list),
+    entry!("forcedbins_filename", forced.bins, map::file, map::file_name),
     entry!("min_data_in_bin", bins.min_data_in_bin, whole, count),
     entry!("bin_construct_sample_cnt", bins.sample, whole, count, "subsample_for_bin"),
     entry!("use_missing", bins.use_missing, truth, map::flag),
@@ -247,9 +270,10 @@ fn grow_policy(v: &Value) -> Result<GrowPolicy> {
 }
 
 fn monotone_method(v: &Value) -> Result<MonotoneMethod> {
-    if v.as_str() == Some("advanced") {
-        let message = "`advanced` is not supported, `intermediate` is";
-        return Err(Error::unsupported(message));
-    }
-    choice(v, &[("basic", MonotoneMethod::Basic), ("intermediate", MonotoneMethod::Intermediate)])
+    let names = [
+        ("basic", MonotoneMethod::Basic),
+        ("intermediate", MonotoneMethod::Intermediate),
+        ("advanced", MonotoneMethod::Advanced),
+    ];
+    choice(v, &names)
 }

@@ -2,9 +2,11 @@
 //! values to these and back.
 
 mod entries;
+mod forced;
 mod read;
 
 pub use entries::{Entry, HARMLESS, entries};
+pub(super) use forced::ForcedSplit;
 
 use super::metric::MetricParams;
 use super::objective::Kind;
@@ -72,6 +74,8 @@ pub enum MonotoneMethod {
     Basic,
     /// Each side is bounded by the outputs of the leaves that lie against it, as they come to be.
     Intermediate,
+    /// As that, but for each threshold by those leaves only that lie against the side which it makes.
+    Advanced,
 }
 
 /// Shape and regularisation of a tree.
@@ -156,6 +160,43 @@ impl Default for TreeParams {
             stochastic_rounding: true,
         }
     }
+}
+
+/// What splits and features cost (cost-efficient boosting: Peter, Diego, Hamprecht and Nadler 2017). A cost is taken
+/// off a split's gain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CostParams {
+    /// Factor of all costs, from 0.
+    pub tradeoff: f64,
+    /// Cost of a split for each row of the leaf, from 0.
+    pub split: f64,
+    /// Cost of each column for every row that no split on it has seen yet, from 0; empty is none.
+    pub lazy: Vec<f64>,
+    /// Cost of each column until some tree splits on it, from 0; empty is none.
+    pub coupled: Vec<f64>,
+}
+
+impl Default for CostParams {
+    fn default() -> Self {
+        Self { tradeoff: 1.0, split: 0.0, lazy: Vec::new(), coupled: Vec::new() }
+    }
+}
+
+impl CostParams {
+    /// Whether anything costs.
+    pub(super) fn any(&self) -> bool {
+        let some = |all: &[f64]| all.iter().any(|c| *c > 0.0);
+        self.tradeoff > 0.0 && (self.split > 0.0 || some(&self.lazy) || some(&self.coupled))
+    }
+}
+
+/// Files that say what bins and trees must have; empty is none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ForcedFiles {
+    /// The first splits of every tree, nested JSON.
+    pub splits: String,
+    /// Upper bounds of bins, JSON.
+    pub bins: String,
 }
 
 /// How categories are split.
@@ -287,6 +328,10 @@ pub struct BoostingParams {
     pub sample: SampleParams,
     /// How values become bins.
     pub bins: BinRule,
+    /// What splits and features cost.
+    pub cost: CostParams,
+    /// Files of forced splits and bins; they are read when training begins.
+    pub forced: ForcedFiles,
 }
 
 impl BoostingParams {
@@ -330,6 +375,15 @@ impl BoostingParams {
             (share(dart.drop_rate), "drop_rate", "0 to 1"),
             (share(dart.skip_drop), "skip_drop", "0 to 1"),
             ((2..=65_535).contains(&self.bins.max_bin), "max_bin", "2 to 65535"),
+            (
+                self.bins.max_bin_by_feature.iter().all(|n| (2..=65_535).contains(n)),
+                "max_bin_by_feature",
+                "2 to 65535 each",
+            ),
+            (self.cost.tradeoff >= 0.0, "cegb_tradeoff", "0 or more"),
+            (self.cost.split >= 0.0, "cegb_penalty_split", "0 or more"),
+            (self.cost.lazy.iter().all(|c| *c >= 0.0), "cegb_penalty_feature_lazy", "numbers from 0"),
+            (self.cost.coupled.iter().all(|c| *c >= 0.0), "cegb_penalty_feature_coupled", "numbers from 0"),
             (self.bins.min_data_in_bin > 0, "min_data_in_bin", "1 or more"),
             (self.bins.sample > 0, "bin_construct_sample_cnt", "1 or more"),
             (self.category.cat_smooth >= 0.0, "cat_smooth", "0 or more"),
@@ -401,6 +455,15 @@ impl BoostingParams {
             }
             if tree.monotone_constraints.iter().any(|c| *c != 0) || !tree.interaction_constraints.is_empty() {
                 return clash("grow_policy", "symmetric trees take no monotone or interaction constraints");
+            }
+            if !self.forced.splits.is_empty() {
+                return clash(
+                    "forcedsplits_filename",
+                    "symmetric trees have no splits of single leaves to force",
+                );
+            }
+            if self.cost.any() {
+                return clash("grow_policy", "symmetric trees take no costs of splits and features (cegb)");
             }
         }
         Ok(())

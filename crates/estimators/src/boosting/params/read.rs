@@ -13,11 +13,11 @@ fn known(name: &str) -> Result<Option<&'static Entry>> {
     match entry(name) {
         Some(entry) => Ok(Some(entry)),
         None if HARMLESS.contains(&name) => Ok(None),
-        None if NOT_HERE.contains(&name) => {
-            let message = "is a parameter of LightGBM that is not supported here";
-            Err(Error::unsupported(message).at_key(name))
-        }
         None => {
+            if let Some((_, why)) = NOT_HERE.iter().find(|(n, _)| *n == name) {
+                let message = format!("is a parameter of LightGBM that is not supported here: {why}");
+                return Err(Error::unsupported(message).at_key(name));
+            }
             let e = Error::invalid("unknown parameter").at_key(name);
             Err(e.did_you_mean(name, BoostingParams::names()))
         }
@@ -223,6 +223,14 @@ pub(super) mod map {
         joined(items)
     }
 
+    pub(in super::super) fn file(v: &Value) -> Result<String> {
+        super::text(v).map(|name| name.trim().to_string())
+    }
+
+    pub(in super::super) fn file_name(name: &str) -> Value {
+        name.into()
+    }
+
     pub(in super::super) fn counts(v: &Value) -> Result<Vec<usize>> {
         super::items(v).iter().map(whole).collect()
     }
@@ -262,7 +270,8 @@ mod tests {
     fn written_and_read_again() {
         let p = read(
             r#"{"num_leaves": "7", "mc": "1,-1,0", "interaction_constraints": "[0,1],[2]", "metric": "auc,binary_logloss",
-                "objective": "binary", "extra_trees": "true", "eval_at": [1, 3], "boosting": "dart", "fc": [1, 0.5]}"#,
+                "objective": "binary", "max_bin_by_feature": [9, 255, 2], "cegb_penalty_feature_lazy": [0, 1, 0.5],
+                "fs": " first.json ", "mc_method": "advanced", "extra_trees": "true", "eval_at": [1, 3], "boosting": "dart", "fc": [1, 0.5]}"#,
         )
         .unwrap();
         assert_eq!(p.tree.monotone_constraints, [1, -1, 0]);
@@ -273,7 +282,7 @@ mod tests {
     #[test]
     fn no_name_is_taken_twice() {
         let mut names: Vec<&str> = BoostingParams::names().chain(HARMLESS.iter().copied()).collect();
-        names.extend(NOT_HERE);
+        names.extend(NOT_HERE.iter().map(|(n, _)| *n));
         let all = names.len();
         names.sort_unstable();
         names.dedup();
@@ -290,8 +299,9 @@ mod tests {
         assert_eq!(message(r#"{"num_leaves": 1}"#), "num_leaves: expected 2 to 131072");
         assert_eq!(message(r#"{"eta": "x"}"#), "eta: expected a number, got \"x\"");
         assert_eq!(
-            message(r#"{"forcedsplits_filename": "f"}"#),
-            "forcedsplits_filename: is a parameter of LightGBM that is not supported here"
+            message(r#"{"lambdarank_position_bias_regularization": 1}"#),
+            "lambdarank_position_bias_regularization: is a parameter of LightGBM that is not supported here: positions of \
+             documents are not read, so their bias is not learned"
         );
         assert_eq!(
             message(r#"{"boosting": "drat"}"#),
@@ -303,6 +313,12 @@ mod tests {
         );
         assert!(message(r#"{"linear_tree": true, "mc": "1"}"#).contains("monotone"));
         assert!(message(r#"{"linear_tree": true, "zero_as_missing": true}"#).contains("zero_as_missing"));
+        assert_eq!(
+            message(r#"{"max_bin_by_feature": "9,1"}"#),
+            "max_bin_by_feature: expected 2 to 65535 each"
+        );
+        assert!(message(r#"{"fs": "f", "grow_policy": "symmetric"}"#).contains("no splits of single leaves"));
+        assert!(message(r#"{"cegb_penalty_split": 1, "grow_policy": "symmetric"}"#).contains("(cegb)"));
         assert!(message(r#"{"boosting": "rf"}"#).starts_with("boosting: rf needs bagging"));
         assert!(
             message(r#"{"boosting": "goss", "bagging_freq": 1, "subsample": 0.5}"#).contains("goss draws")

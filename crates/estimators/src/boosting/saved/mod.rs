@@ -58,7 +58,10 @@ impl<'a> Saved<'a> {
         params: &BoostingParams,
         pool: &Pool,
     ) -> Result<Self> {
-        let made = Made { rule: params.bins.clone(), min_data_in_leaf: params.tree.min_data_in_leaf };
+        let made = Made {
+            rule: params.rule(&features)?.into_owned(),
+            min_data_in_leaf: params.tree.min_data_in_leaf,
+        };
         let data = Dataset::fit(numbers(rows)?, &features, &made.rule, made.min_data_in_leaf, pool)?;
         Ok(Self { features, data, made, rest: Rest::of(rows) })
     }
@@ -96,8 +99,10 @@ impl<'a> Saved<'a> {
     pub fn check(&self, params: &BoostingParams, given: impl Fn(&str) -> bool) -> Result<()> {
         let (own, want) = (&self.made.rule, &params.bins);
         let whole = |x: usize| x.to_string();
+        let list = |all: &[usize]| all.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
         let pairs = [
             ("max_bin", whole(own.max_bin), whole(want.max_bin)),
+            ("max_bin_by_feature", list(&own.max_bin_by_feature), list(&want.max_bin_by_feature)),
             ("min_data_in_bin", whole(own.min_data_in_bin), whole(want.min_data_in_bin)),
             ("bin_construct_sample_cnt", whole(own.sample), whole(want.sample)),
             ("use_missing", own.use_missing.to_string(), want.use_missing.to_string()),
@@ -110,6 +115,12 @@ impl<'a> Saved<'a> {
         };
         if let Some((key, own, want)) = pairs.iter().find(|(key, own, want)| given(key) && own != want) {
             return fault(key, own, want);
+        }
+        let empty = |all: &[Vec<f64>]| all.iter().all(Vec::is_empty);
+        let (own, want) = (&own.forced_bounds, &params.rule(&self.features)?.forced_bounds);
+        if given("forcedbins_filename") && own != want && !(empty(own) && empty(want)) {
+            let message = "the data set was saved with other bounds of bins: save it again";
+            return Err(Error::invalid(message).at_key("forcedbins_filename"));
         }
         let (own, want) = (self.made.min_data_in_leaf, params.tree.min_data_in_leaf);
         if self.made.rule.feature_pre_filter && want < own {

@@ -7,7 +7,7 @@ use super::sample::Sampler;
 use super::stop::{self, Curve, TRAINING};
 use super::{Examples, Job, Source, Step, Trained};
 use crate::boosting::data::Dataset;
-use crate::boosting::grow::{Draw, Grower};
+use crate::boosting::grow::{Draw, Forced, Grower};
 use crate::boosting::metric::Metric;
 use crate::boosting::model::{Booster, Tree};
 use crate::boosting::objective::{Kind, Loss};
@@ -45,6 +45,8 @@ struct Run<'a> {
     pool: &'a Pool,
     cx: &'a FitContext,
     metrics: Vec<Metric>,
+    /// The splits that every tree begins with.
+    forced: Option<Forced>,
     /// Trees an iteration.
     k: usize,
     /// Iterations of the model gone on from.
@@ -81,9 +83,13 @@ pub(super) fn run(job: &Job<'_>, cx: &FitContext) -> Result<Trained> {
     let leaf = params.tree.min_data_in_leaf;
     let fitted = match &job.train.x {
         Source::Bins(_) => None,
-        Source::Numbers(x) => Some(Dataset::fit(x, &job.features, &params.bins, leaf, &pool)?),
+        Source::Numbers(x) => {
+            Some(Dataset::fit(x, &job.features, &*params.rule(&job.features)?, leaf, &pool)?)
+        }
     };
     let own = bins_of(&job.train.x, &fitted)?;
+    let forced =
+        params.forced_splits(&job.features)?.map(|f| Forced::of(f, own, &job.features)).transpose()?;
     let binned: Vec<Option<Dataset>> = job
         .valid
         .iter()
@@ -109,6 +115,7 @@ pub(super) fn run(job: &Job<'_>, cx: &FitContext) -> Result<Trained> {
         pool: &pool,
         cx,
         metrics,
+        forced,
         k,
         before: job.from.map_or(0, Booster::iterations),
         start: vec![0.0; k],
@@ -160,6 +167,8 @@ fn check(job: &Job<'_>) -> Result<()> {
     let of_width = [
         (tree.monotone_constraints.len(), "monotone_constraints"),
         (tree.feature_contri.len(), "feature_contri"),
+        (job.params.cost.lazy.len(), "cegb_penalty_feature_lazy"),
+        (job.params.cost.coupled.len(), "cegb_penalty_feature_coupled"),
     ];
     if let Some((n, key)) = of_width.iter().find(|(n, _)| *n != 0 && *n != width) {
         return Err(Error::invalid(format!("has {n} numbers for {width} columns")).at_key(*key));
@@ -195,7 +204,8 @@ impl Run<'_> {
         let (rows, k) = (self.train.examples.y.len(), self.k);
         let (mut g, mut h) = (vec![0.0f32; rows * k], vec![0.0f32; rows * k]);
         let mut sampler = Sampler::new(self.params, self.cx.seed, rows);
-        let mut grower = Grower::new(self.train.data, self.params, self.pool);
+        let forced = self.forced.take();
+        let mut grower = Grower::new(self.train.data, self.params, forced.as_ref(), self.pool);
         let total = self.params.stop.num_iterations;
         self.cx.progress.begin("boosting trees", Some(total as u64));
         let forest = self.params.boosting == Boosting::Rf;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> {
     let params = BoostingParams::from_params(&settings.learner)?;
+    params.check_files()?;
     let path = settings.file("data", "the rows to save as bins")?;
     let train = Set::read(&path, settings, None, ui)?;
     let valid_files = settings.files("valid");

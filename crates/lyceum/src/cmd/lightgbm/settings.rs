@@ -76,6 +76,7 @@ impl Settings {
                     return Err(unknown(&key).on_line(line).in_file(file));
                 }
                 if !given.iter().any(|(k, _)| same(k)) {
+                    let value = if names_a_file(&key) { beside(file, value) } else { value };
                     given.push((key, value));
                 }
             }
@@ -148,6 +149,20 @@ fn main_name(name: &str) -> Option<&'static str> {
     NAMES.iter().find(|(main, aliases)| *main == name || aliases.contains(&name)).map(|(main, _)| *main)
 }
 
+/// Whether a parameter of the learner is the name of a file.
+fn names_a_file(key: &str) -> bool {
+    matches!(BoostingParams::main_name(key), Some("forcedsplits_filename" | "forcedbins_filename"))
+}
+
+/// A file as it is named where the command runs, else beside the configuration that names it, if it is there.
+fn beside(config: &Path, name: String) -> String {
+    let there = config.parent().map(|folder| folder.join(&name));
+    match there.filter(|there| !name.is_empty() && !Path::new(&name).exists() && there.exists()) {
+        Some(there) => there.display().to_string(),
+        None => name,
+    }
+}
+
 fn unknown(key: &str) -> Error {
     let own = NAMES.iter().flat_map(|(main, aliases)| std::iter::once(*main).chain(aliases.iter().copied()));
     Error::invalid("unknown parameter").at_key(key).did_you_mean(key, own.chain(BoostingParams::names()))
@@ -195,6 +210,22 @@ mod tests {
     }
 
     #[test]
+    fn forced_splits_may_lie_beside_the_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, splits) = (dir.path().join("train.conf"), dir.path().join("splits-of-this-test.json"));
+        std::fs::write(&file, "fs = splits-of-this-test.json\nforcedbins_filename = not-there.json\n")
+            .unwrap();
+        let forced =
+            |words: &[&str]| BoostingParams::from_params(&read(words).unwrap().learner).unwrap().forced;
+        let config = format!("config={}", file.display());
+        assert_eq!(forced(&[&config]).splits, "splits-of-this-test.json");
+        std::fs::write(&splits, "{}").unwrap();
+        assert_eq!(forced(&[&config]).splits, splits.display().to_string());
+        assert_eq!(forced(&[&config]).bins, "not-there.json");
+        assert_eq!(forced(&[&config, "forced_splits=other.json"]).splits, "other.json");
+    }
+
+    #[test]
     fn faults_name_the_key_and_the_line() {
         let message = |words: &[&str]| read(words).unwrap_err().to_string();
         assert_eq!(
@@ -202,7 +233,9 @@ mod tests {
             "num_leavs: unknown parameter\n  hint: did you mean `num_leaves`?"
         );
         assert_eq!(message(&["train"]), "`train` is not key=value");
-        assert!(message(&["forcedsplits_filename=x"]).contains("not supported"));
+        assert!(
+            message(&["bagging_by_query=true"]).contains("not supported here: rows are drawn one by one")
+        );
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("c.conf");
         std::fs::write(&file, "task = train\nlerning_rate = 1\n").unwrap();

@@ -29,6 +29,7 @@ struct Report {
 
 pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> {
     let params = BoostingParams::from_params(&settings.learner)?;
+    params.check_files()?;
     let output = PathBuf::from(settings.or("output_model", "LightGBM_model.txt"));
     writable(&output)?;
     let start = Instant::now();
