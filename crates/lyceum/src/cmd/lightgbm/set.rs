@@ -1,28 +1,42 @@
-//! A training or validation set: a file of rows, or one that was saved as bins.
+//! A training or validation set: a file of rows, one that was read straight into bins, or one that was saved as bins.
 
 use super::data::Loaded;
 use super::settings::Settings;
+use super::two_round;
 use crate::ui::Ui;
-use lyceum_core::{Error, Result};
+use lyceum_core::{Error, FitContext, Result};
 use lyceum_estimators::Features;
-use lyceum_estimators::boosting::{Examples, Saved};
+use lyceum_estimators::boosting::{BoostingParams, Examples, Saved};
 use std::path::{Path, PathBuf};
 
 pub(super) enum Set {
     Rows(Box<Loaded>),
+    /// Rows that were binned as they came.
+    Streamed(Box<Saved<'static>>),
+    /// From a file of bins.
     Bins(Box<Saved<'static>>),
 }
 
 impl Set {
     /// Reads a file, or its saved bins (`FILE.bin`) where the file itself is no more: while it is there, it may have
-    /// changed, as may which of its columns are what. `width` is that of the training file where this is another set.
-    pub(super) fn read(path: &Path, settings: &Settings, width: Option<usize>, ui: &Ui) -> Result<Self> {
+    /// changed, as may which of its columns are what. `train` is the training set where this is another one.
+    pub(super) fn read(
+        path: &Path,
+        settings: &Settings,
+        params: &BoostingParams,
+        train: Option<&Self>,
+        (fit, ui): (&FitContext, &Ui),
+    ) -> Result<Self> {
+        let width = train.map(Self::width);
         let bins = bins_name(path);
         let set = if Saved::is_one(path)? {
             Self::Bins(Box::new(Saved::read(path)?))
         } else if !path.exists() && Saved::is_one(&bins)? {
             ui.note(&format!("reading the saved bins in {}", bins.display()));
             Self::Bins(Box::new(Saved::read(&bins)?))
+        } else if settings.flag("two_round")? && train.is_none_or(|t| t.saved().is_some()) {
+            let like = train.and_then(Self::saved);
+            return Ok(Self::Streamed(Box::new(two_round::read(path, settings, params, like, fit)?)));
         } else {
             return Ok(Self::Rows(Box::new(Loaded::read(path, settings, width)?)));
         };
@@ -35,31 +49,39 @@ impl Set {
         }
     }
 
+    /// The bins, where there are such already.
+    pub(super) fn saved(&self) -> Option<&Saved<'static>> {
+        match self {
+            Self::Rows(_) => None,
+            Self::Streamed(saved) | Self::Bins(saved) => Some(saved),
+        }
+    }
+
     pub(super) fn rows(&self) -> usize {
         match self {
             Self::Rows(rows) => rows.rows(),
-            Self::Bins(saved) => saved.rows(),
+            Self::Streamed(saved) | Self::Bins(saved) => saved.rows(),
         }
     }
 
     pub(super) fn width(&self) -> usize {
         match self {
             Self::Rows(rows) => rows.names.len(),
-            Self::Bins(saved) => saved.features.len(),
+            Self::Streamed(saved) | Self::Bins(saved) => saved.features.len(),
         }
     }
 
     pub(super) fn features(&self) -> Features {
         match self {
             Self::Rows(rows) => rows.features(),
-            Self::Bins(saved) => saved.features.clone(),
+            Self::Streamed(saved) | Self::Bins(saved) => saved.features.clone(),
         }
     }
 
     pub(super) fn examples(&self) -> Result<Examples<'_>> {
         match self {
             Self::Rows(rows) => rows.examples(),
-            Self::Bins(saved) => Ok(saved.examples()),
+            Self::Streamed(saved) | Self::Bins(saved) => Ok(saved.examples()),
         }
     }
 }
