@@ -18,8 +18,8 @@ pub(super) enum Set {
 }
 
 impl Set {
-    /// Reads a file, or its saved bins (`FILE.bin`) where the file itself is no more: while it is there, it may have
-    /// changed, as may which of its columns are what. `train` is the training set where this is another one.
+    /// Reads a set to learn from or to measure on, with `two_round=true` straight into bins. `train` is the training
+    /// set where this is another one.
     pub(super) fn read(
         path: &Path,
         settings: &Settings,
@@ -27,16 +27,23 @@ impl Set {
         train: Option<&Self>,
         (fit, ui): (&FitContext, &Ui),
     ) -> Result<Self> {
-        let width = train.map(Self::width);
+        let is_rows = path.exists() && !Saved::is_one(path)?;
+        if is_rows && settings.flag("two_round")? && train.is_none_or(|t| t.saved().is_some()) {
+            let like = train.and_then(Self::saved);
+            return Ok(Self::Streamed(Box::new(two_round::read(path, settings, params, like, fit)?)));
+        }
+        Self::whole(path, settings, train.map(Self::width), ui)
+    }
+
+    /// Reads a file, or its saved bins (`FILE.bin`) where the file itself is no more: while it is there, it may have
+    /// changed, as may which of its columns are what. `width` is that of the training file where this is another set.
+    pub(super) fn whole(path: &Path, settings: &Settings, width: Option<usize>, ui: &Ui) -> Result<Self> {
         let bins = bins_name(path);
         let set = if Saved::is_one(path)? {
             Self::Bins(Box::new(Saved::read(path)?))
         } else if !path.exists() && Saved::is_one(&bins)? {
             ui.note(&format!("reading the saved bins in {}", bins.display()));
             Self::Bins(Box::new(Saved::read(&bins)?))
-        } else if settings.flag("two_round")? && train.is_none_or(|t| t.saved().is_some()) {
-            let like = train.and_then(Self::saved);
-            return Ok(Self::Streamed(Box::new(two_round::read(path, settings, params, like, fit)?)));
         } else {
             return Ok(Self::Rows(Box::new(Loaded::read(path, settings, width)?)));
         };
