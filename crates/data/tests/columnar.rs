@@ -20,9 +20,16 @@ fn cells(raw: &Raw) -> Vec<(String, Vec<Option<String>>)> {
 fn every_type_reads_as_its_csv() {
     let want = cells(&read(golden("types.csv")).unwrap());
     assert!(want.len() > 15 && want[0].1.len() == 4, "{want:?}");
-    for name in
-        ["types.snappy.parquet", "types.zstd.parquet", "types.lz4.parquet", "types.gzip.parquet", "types.v2.parquet", "types.arrow", "types.lz4.feather", "types.zstd.arrow"]
-    {
+    for name in [
+        "types.snappy.parquet",
+        "types.zstd.parquet",
+        "types.lz4.parquet",
+        "types.gzip.parquet",
+        "types.v2.parquet",
+        "types.arrow",
+        "types.lz4.feather",
+        "types.zstd.arrow",
+    ] {
         let got = cells(&read(golden(name)).unwrap());
         for (want, got) in want.iter().zip(&got) {
             assert_eq!(want, got, "{name}");
@@ -111,7 +118,9 @@ fn numbers_are_the_same_from_every_file_and_in_parts() {
     let dir = tempfile::tempdir().unwrap();
     let csv = dir.path().join("n.csv");
     let names = NumberStream::open(golden("numbers.parquet"), false).unwrap().names.unwrap();
-    let Cells::Dense { values, width } = read_numbers(golden("numbers.parquet"), false).unwrap().cells else { panic!() };
+    let Cells::Dense { values, width } = read_numbers(golden("numbers.parquet"), false).unwrap().cells else {
+        panic!()
+    };
     let line = |r: &[f64]| r.iter().map(|x| x.to_string()).collect::<Vec<_>>().join(",");
     let text: Vec<String> = values.chunks(width).map(line).collect();
     std::fs::write(&csv, format!("{}\n{}\n", names.join(","), text.join("\n"))).unwrap();

@@ -1,6 +1,13 @@
 //! Valid files, edited by chance: each edit is read or refused with an error, without a panic, soon, and in little
 //! memory. Eight seconds in all, or `LYCEUM_FUZZ_SECONDS`; `fuzz/` does the same with a fuzzer that watches the code.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, unreachable_pub, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test"
+)]
 
 #[path = "fuzz/mutate.rs"]
 mod mutate;
@@ -100,7 +107,8 @@ fn sets() -> Vec<Vec<u8>> {
 // One test, so that the time and the memory are those of all.
 #[test]
 fn edited_files_are_read_or_refused() {
-    let text = ["y,a,b\n1,2,\n0,NA,-3e2\n", "1\t2.5\n0\t3\n", "1 2:0.5 7:1\n0 1:2\n", "\u{feff}a,\"b\"\n1,2\n"];
+    let text =
+        ["y,a,b\n1,2,\n0,NA,-3e2\n", "1\t2.5\n0\t3\n", "1 2:0.5 7:1\n0 1:2\n", "\u{feff}a,\"b\"\n1,2\n"];
     let text: Vec<Vec<u8>> = text.iter().map(|t| t.as_bytes().to_vec()).collect();
     fuzz("text", targets::text, &text);
     fuzz("model", targets::model, &models());

@@ -39,7 +39,8 @@ fn csv(rows: u64, from: u64) -> String {
     for i in from..from + rows {
         let (a, b, c) = (draw(3 * i), draw(3 * i + 1), draw(3 * i + 2) % 17);
         let a_text = if i % 9 == 0 { String::new() } else { format!("{}.25", a) };
-        let _ = writeln!(out, "{},{},{}.5,{c},{a_text},{b}", u8::from(a + b + 30 * c > 1100), i / 7, 1 + i % 3);
+        let _ =
+            writeln!(out, "{},{},{}.5,{c},{a_text},{b}", u8::from(a + b + 30 * c > 1100), i / 7, 1 + i % 3);
     }
     out
 }
@@ -88,7 +89,11 @@ fn sparse_rows() {
     std::fs::write(dir.join("a.svm"), text).unwrap();
     // The validation rows never have the last columns.
     std::fs::write(dir.join("v.svm"), rows(500, 900_000, 9)).unwrap();
-    same(dir, "data=a.svm valid=v.svm bin_construct_sample_cnt=3000 save_binary=true", &["LightGBM_model.txt", "a.svm.bin", "v.svm.bin"]);
+    same(
+        dir,
+        "data=a.svm valid=v.svm bin_construct_sample_cnt=3000 save_binary=true",
+        &["LightGBM_model.txt", "a.svm.bin", "v.svm.bin"],
+    );
 }
 
 #[test]
@@ -97,7 +102,11 @@ fn parquet_rows() {
     let dir = dir.path();
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/tests/golden/numbers.parquet");
     std::fs::copy(golden, dir.join("n.parquet")).unwrap();
-    same(dir, "data=n.parquet label_column=name:y bin_construct_sample_cnt=4000 save_binary=true", &["LightGBM_model.txt", "n.parquet.bin"]);
+    same(
+        dir,
+        "data=n.parquet label_column=name:y bin_construct_sample_cnt=4000 save_binary=true",
+        &["LightGBM_model.txt", "n.parquet.bin"],
+    );
 }
 
 #[test]

@@ -48,10 +48,8 @@ fn table(
     mut left: Limits,
 ) -> Result<Vec<(Arc<str>, Cells)>> {
     let most = left.rows;
-    let mut out: Vec<(usize, Arc<str>, Cells)> = columns::columns(schema)?
-        .into_iter()
-        .map(|(at, name)| (at, name, Cells::default()))
-        .collect();
+    let mut out: Vec<(usize, Arc<str>, Cells)> =
+        columns::columns(schema)?.into_iter().map(|(at, name)| (at, name, Cells::default())).collect();
     for batch in batches {
         let batch = batch?;
         left.take_rows(batch.num_rows(), most)?;
@@ -71,7 +69,10 @@ fn table(
         return Err(Error::invalid("the file has columns but no rows"));
     }
     if let Some((_, name, _)) = out.iter().find(|(_, _, c)| c.len() != out.first().map_or(0, |f| f.2.len())) {
-        return Err(broken("a table", &format!("column \"{name}\" has another number of rows than the first")));
+        return Err(broken(
+            "a table",
+            &format!("column \"{name}\" has another number of rows than the first"),
+        ));
     }
     Ok(out.into_iter().map(|(_, name, cells)| (name, cells)).collect())
 }

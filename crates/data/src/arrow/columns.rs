@@ -32,7 +32,8 @@ pub(super) fn columns(schema: &Schema) -> Result<Vec<(usize, Arc<str>)>> {
             let message = format!("holds {what}, expected numbers, truth values, text, dates or times");
             return Err(Error::unsupported(message).at_key(key()).hint("leave it out or flatten it before"));
         }
-        let name: Arc<str> = if name.is_empty() { format!("Unnamed: {at}").into() } else { name.as_str().into() };
+        let name: Arc<str> =
+            if name.is_empty() { format!("Unnamed: {at}").into() } else { name.as_str().into() };
         out.push((at, name));
     }
     if out.is_empty() {

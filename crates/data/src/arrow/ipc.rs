@@ -33,7 +33,9 @@ impl<'a> Reader<'a> {
     /// Looks the body over and reads its schema.
     pub(super) fn new(body: &'a [u8], left: &mut Limits) -> Result<Self> {
         if body.starts_with(b"FEA1") {
-            return Err(Error::unsupported("Feather's first version is not read").hint("write it as version 2"));
+            return Err(
+                Error::unsupported("Feather's first version is not read").hint("write it as version 2")
+            );
         }
         if body.is_empty() {
             return Err(broken(WHAT, &"it is empty"));

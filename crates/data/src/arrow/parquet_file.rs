@@ -4,7 +4,9 @@ use super::{Limits, broken};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use lyceum_core::{Error, ErrorKind, Result};
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::reader::ChunkReader;
 

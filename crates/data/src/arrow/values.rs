@@ -77,20 +77,32 @@ fn visit(array: &dyn Array, put: &mut Put<'_>) -> Result<()> {
         D::Decimal32(..) => decimals::<t::Decimal32Type>(array, put),
         D::Decimal64(..) => decimals::<t::Decimal64Type>(array, put),
         D::Decimal128(..) => decimals::<t::Decimal128Type>(array, put),
-        D::Date32 => moments::<t::Date32Type>(array, |x| Some(temporal::date32_to_datetime(x)?.date().to_string()), put),
-        D::Date64 => moments::<t::Date64Type>(array, |x| Some(temporal::date64_to_datetime(x)?.to_string()), put),
+        D::Date32 => moments::<t::Date32Type>(
+            array,
+            |x| Some(temporal::date32_to_datetime(x)?.date().to_string()),
+            put,
+        ),
+        D::Date64 => {
+            moments::<t::Date64Type>(array, |x| Some(temporal::date64_to_datetime(x)?.to_string()), put)
+        }
         D::Time32(TimeUnit::Second) => {
             moments::<t::Time32SecondType>(array, |x| Some(temporal::time32s_to_time(x)?.to_string()), put)
         }
-        D::Time32(_) => {
-            moments::<t::Time32MillisecondType>(array, |x| Some(temporal::time32ms_to_time(x)?.to_string()), put)
-        }
-        D::Time64(TimeUnit::Microsecond) => {
-            moments::<t::Time64MicrosecondType>(array, |x| Some(temporal::time64us_to_time(x)?.to_string()), put)
-        }
-        D::Time64(_) => {
-            moments::<t::Time64NanosecondType>(array, |x| Some(temporal::time64ns_to_time(x)?.to_string()), put)
-        }
+        D::Time32(_) => moments::<t::Time32MillisecondType>(
+            array,
+            |x| Some(temporal::time32ms_to_time(x)?.to_string()),
+            put,
+        ),
+        D::Time64(TimeUnit::Microsecond) => moments::<t::Time64MicrosecondType>(
+            array,
+            |x| Some(temporal::time64us_to_time(x)?.to_string()),
+            put,
+        ),
+        D::Time64(_) => moments::<t::Time64NanosecondType>(
+            array,
+            |x| Some(temporal::time64ns_to_time(x)?.to_string()),
+            put,
+        ),
         D::Timestamp(unit, zone) => timestamps(array, *unit, zone.is_some(), put),
         D::Dictionary(..) => dictionary(array, put),
         other => Err(Error::unsupported(format!("the type {other} is not read"))),
@@ -168,18 +180,26 @@ fn shown(zoned: bool, at: Option<impl std::fmt::Display>) -> Option<String> {
 
 fn timestamps(array: &dyn Array, unit: TimeUnit, zoned: bool, put: &mut Put<'_>) -> Result<()> {
     match unit {
-        TimeUnit::Second => {
-            moments::<t::TimestampSecondType>(array, |x| shown(zoned, temporal::timestamp_s_to_datetime(x)), put)
-        }
-        TimeUnit::Millisecond => {
-            moments::<t::TimestampMillisecondType>(array, |x| shown(zoned, temporal::timestamp_ms_to_datetime(x)), put)
-        }
-        TimeUnit::Microsecond => {
-            moments::<t::TimestampMicrosecondType>(array, |x| shown(zoned, temporal::timestamp_us_to_datetime(x)), put)
-        }
-        TimeUnit::Nanosecond => {
-            moments::<t::TimestampNanosecondType>(array, |x| shown(zoned, temporal::timestamp_ns_to_datetime(x)), put)
-        }
+        TimeUnit::Second => moments::<t::TimestampSecondType>(
+            array,
+            |x| shown(zoned, temporal::timestamp_s_to_datetime(x)),
+            put,
+        ),
+        TimeUnit::Millisecond => moments::<t::TimestampMillisecondType>(
+            array,
+            |x| shown(zoned, temporal::timestamp_ms_to_datetime(x)),
+            put,
+        ),
+        TimeUnit::Microsecond => moments::<t::TimestampMicrosecondType>(
+            array,
+            |x| shown(zoned, temporal::timestamp_us_to_datetime(x)),
+            put,
+        ),
+        TimeUnit::Nanosecond => moments::<t::TimestampNanosecondType>(
+            array,
+            |x| shown(zoned, temporal::timestamp_ns_to_datetime(x)),
+            put,
+        ),
     }
 }
 

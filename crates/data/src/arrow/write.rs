@@ -71,7 +71,9 @@ fn array(column: &Column) -> Result<(DataType, ArrayRef)> {
 /// Offsets of text are 32 bits wide.
 fn fits(lengths: impl Iterator<Item = usize>) -> Result<()> {
     match lengths.sum::<usize>() {
-        n if n > i32::MAX as usize => Err(Error::unsupported(format!("a column of {n} bytes of text; ask for CSV"))),
+        n if n > i32::MAX as usize => {
+            Err(Error::unsupported(format!("a column of {n} bytes of text; ask for CSV")))
+        }
         _ => Ok(()),
     }
 }

@@ -130,7 +130,7 @@ impl NumberStream {
                 format!("the file had {} rows and has {seen} now: it changed while it was read", self.rows),
             ))
         })
-        .map_err(|e| if e.at().file.is_some() { e } else { e.in_file(&self.path) })
+        .map_err(|e| e.in_file(&self.path))
     }
 
     fn text(
@@ -154,7 +154,8 @@ impl NumberStream {
                     let cells = sparse::parse(lines)?;
                     let has = matches!(&cells, Cells::Sparse { labels: Some(_), .. });
                     if *labelled.get_or_insert(has) != has {
-                        let what = if has { "a label, others have none" } else { "no label, others have one" };
+                        let what =
+                            if has { "a label, others have none" } else { "no label, others have one" };
                         return Err(Error::invalid(format!("the row has {what}")).on_line(first));
                     }
                     Ok(cells)
@@ -182,7 +183,10 @@ impl NumberStream {
     }
 
     /// Walks over the text: the header's line where it comes, and whole lines behind it.
-    fn parts(&mut self, mut each: impl FnMut(&mut Self, Option<&str>, Lines<'_>) -> Result<()>) -> Result<()> {
+    fn parts(
+        &mut self,
+        mut each: impl FnMut(&mut Self, Option<&str>, Lines<'_>) -> Result<()>,
+    ) -> Result<()> {
         let path = self.path.clone();
         let mut file = File::open(&path).map_err(|e| Error::io(&path, "open", e))?;
         let mut buffer: Vec<u8> = Vec::with_capacity(PART + PART / 4);

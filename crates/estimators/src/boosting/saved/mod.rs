@@ -71,12 +71,7 @@ impl<'a> Saved<'a> {
     ///
     /// # Errors
     /// Names for another number of columns, labels for another number of rows.
-    pub fn of(
-        features: Features,
-        data: Dataset,
-        rest: Targets<'a>,
-        params: &BoostingParams,
-    ) -> Result<Self> {
+    pub fn of(features: Features, data: Dataset, rest: Targets<'a>, params: &BoostingParams) -> Result<Self> {
         let made = Made { rule: params.bins.clone(), min_data_in_leaf: params.tree.min_data_in_leaf };
         Self { features, data, made, rest }.sound()
     }

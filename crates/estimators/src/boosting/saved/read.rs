@@ -1,7 +1,7 @@
 //! From a file. Whatever a file says is checked here: bounds rise, categories are distinct, bins exist.
 
 use super::bytes::Left;
-use super::{BinsHead, FOREIGN, Head, MAGIC, MAGIC_NAME, Targets, Saved};
+use super::{BinsHead, FOREIGN, Head, MAGIC, MAGIC_NAME, Saved, Targets};
 use crate::boosting::data::{BinMapper, Column, Dataset, Layout};
 use crate::features::Features;
 use lyceum_core::{Error, Result};

@@ -21,8 +21,8 @@ pub(super) fn read(
     fit: &FitContext,
 ) -> Result<Saved<'static>> {
     let stream = NumberStream::open(path, settings.flag("header")?)?;
-    let reading = Reading::new(&stream, settings, like)?;
-    reading.run(path, params, like, fit).map_err(|e| if e.at().file.is_some() { e } else { e.in_file(path) })
+    let reading = Reading::new(&stream, settings, like);
+    reading.and_then(|r| r.run(path, params, like, fit)).map_err(|e| e.in_file(path))
 }
 
 /// A file with what is known of its columns.
@@ -131,7 +131,8 @@ impl<'a> Reading<'a> {
             Some(saved) => saved.with(data, targets),
             None => {
                 let categories = &self.roles.categories;
-                let highest = |c| categories.iter().position(|k| *k == c).and_then(|at| highest.get(at).copied());
+                let highest =
+                    |c| categories.iter().position(|k| *k == c).and_then(|at| highest.get(at).copied());
                 let features = super::data::features(&self.names, highest);
                 Saved::of(features, data, targets, params)
             }
