@@ -4,13 +4,15 @@ use crate::{readme, sources, tidy};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Packages that the tests' Python needs: the clients that talk to our server, and a reader of our tree models.
-const PYTHON_PACKAGES: [&str; 5] = [
+/// Packages that the tests' Python needs: the clients that talk to our server, pyarrow for its tables, and a reader of our tree
+/// models.
+const PYTHON_PACKAGES: [&str; 6] = [
     "openai==3.54.0",
     "lorax-client==0.6.3",
     "langserve[client]==0.3.3",
     "langgraph-sdk==0.4.14",
     "lightgbm==4.7.0",
+    "pyarrow==26.0.1",
 ];
 
 type Envs = Vec<(String, String)>;

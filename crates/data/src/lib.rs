@@ -1,9 +1,10 @@
-//! Where tables come from: readers (CSV, JSON Lines), splits, and preprocessing that is fitted on the training rows
+//! Where tables come from: readers (CSV, JSON Lines, Parquet, Arrow), splits, and preprocessing that is fitted on the training rows
 //! and then changes any rows in the same way. Beside them the YAML reader of everything that a person writes.
 //!
 //! Nothing here trains a model, knows what a configuration may say, or writes an artefact. A cell stays text until somebody
 //! says what it is, so that an error can name the file, the line and the column.
 
+pub mod arrow;
 mod cells;
 mod csv_file;
 mod csv_text;
@@ -33,8 +34,8 @@ pub const MAX_FILE_BYTES: u64 = 8 << 30;
 /// Most columns of a table.
 pub const MAX_COLUMNS: usize = 20_000;
 
-/// Reads a table, by its extension: `.jsonl` and `.ndjson` are JSON Lines, `.tsv` is tab-separated, anything else is
-/// CSV whose delimiter (comma, semicolon or tab) is taken from the header.
+/// Reads a table, by its extension: `.jsonl` and `.ndjson` are JSON Lines, `.parquet`, `.arrow` and
+/// `.feather` are columnar, `.tsv` is tab-separated, anything else is CSV whose delimiter (comma, semicolon or tab) is taken from the header.
 ///
 /// # Errors
 /// A missing, empty, too large, ragged or badly encoded file, with the file and line.
@@ -53,8 +54,11 @@ pub fn read(path: impl AsRef<Path>) -> Result<Raw> {
     }
     match path.extension().and_then(|e| e.to_str()).map(str::to_lowercase).as_deref() {
         Some("jsonl" | "ndjson") => jsonl_file::read(path),
-        Some("parquet" | "feather" | "xlsx" | "xls" | "pkl" | "pickle") => {
-            Err(Error::unsupported("only CSV, TSV and JSON Lines tables are read").in_file(path))
+        Some("parquet") => arrow::read_parquet(path),
+        Some("arrow" | "arrows" | "feather") => arrow::read_ipc(path),
+        Some("xlsx" | "xls" | "pkl" | "pickle") => {
+            let message = "only CSV, TSV, JSON Lines, Parquet and Arrow tables are read";
+            Err(Error::unsupported(message).in_file(path))
         }
         Some("tsv") => csv_file::read(path, Some(b'\t')),
         _ => csv_file::read(path, None),

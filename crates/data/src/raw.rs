@@ -192,7 +192,7 @@ impl Raw {
 }
 
 /// A value as the text that a file would hold; nothing for null and NaN.
-fn cell_text(value: &Value) -> Option<String> {
+pub(crate) fn cell_text(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::Str(s) => Some(s.to_string()),

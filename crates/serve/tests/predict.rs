@@ -161,3 +161,9 @@ async fn contributions_are_asked_for_and_spread() {
     let a = csv(&server, "/predict/m?contributions=true", "text/csv", "x,z\n1,0.5\n").await;
     assert_eq!(a.text, "y_predictions,y_contributions_x,y_contributions_z\n1.5,1,0.5\n");
 }
+
+#[tokio::test]
+async fn arrow_by_pyarrow() {
+    let server = one().await;
+    support::python("arrow.py", &[&server.url]).await;
+}

@@ -3,9 +3,9 @@
 use super::{Cells, Lines, number};
 use lyceum_core::{Error, Result};
 
-pub(super) fn parse(lines: Lines<'_>, separator: char) -> Result<Cells> {
+/// Reads rows of `width` cells; 0 is as many as the first one has.
+pub(super) fn parse(lines: Lines<'_>, separator: char, mut width: usize) -> Result<Cells> {
     let mut values = Vec::with_capacity(lines.rest.len() / 8);
-    let mut width = 0;
     for (line_number, line) in lines {
         let before = values.len();
         let mut push = |cell: &str| match number(cell) {

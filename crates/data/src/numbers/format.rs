@@ -14,12 +14,14 @@ pub enum Format {
     Blanks,
     /// A label, then `column:value` pairs.
     LibSvm,
+    /// Parquet or Arrow.
+    Columnar,
 }
 
 impl Format {
     pub(super) fn separator(self) -> char {
         match self {
-            Self::Csv => ',',
+            Self::Csv | Self::Columnar => ',',
             Self::Tsv => '\t',
             Self::Blanks | Self::LibSvm => ' ',
         }

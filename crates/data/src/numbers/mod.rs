@@ -1,14 +1,17 @@
 //! Files of numbers, one row a line, as LightGBM's command line reads them: CSV, TSV, blanks, or LibSVM pairs, told
-//! from the first lines. Everything is a number here; `na`, `nan`, `null` (any case) and empty cells are NaN.
+//! from the first lines; or Parquet and Arrow, told by their names. Everything is a number here; `na`, `nan`, `null` (any case) and empty cells are NaN.
 
 mod delimited;
 mod format;
 mod side;
 mod sparse;
+mod stream;
 
 pub use format::{Format, detect};
 pub use side::{groups_of, read_counts, read_scores};
+pub use stream::NumberStream;
 
+use crate::arrow::{NumberBatches, is_columnar};
 use lyceum_core::{Error, ErrorKind, Result};
 use std::path::Path;
 
@@ -48,13 +51,27 @@ pub struct NumbersFile {
     pub cells: Cells,
 }
 
+impl Cells {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Dense { values, width } => values.len() / (*width).max(1),
+            Self::Sparse { indptr, .. } => indptr.len().saturating_sub(1),
+        }
+    }
+
+    /// Numbers of a row.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Dense { width, .. } | Self::Sparse { width, .. } => *width,
+        }
+    }
+}
+
 impl NumbersFile {
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        match &self.cells {
-            Cells::Dense { values, width } => values.len() / (*width).max(1),
-            Cells::Sparse { indptr, .. } => indptr.len().saturating_sub(1),
-        }
+        self.cells.rows()
     }
 }
 
@@ -65,8 +82,35 @@ impl NumbersFile {
 /// columns do not rise: with file and line.
 pub fn read_numbers(path: impl AsRef<Path>, header: bool) -> Result<NumbersFile> {
     let path = path.as_ref();
+    if is_columnar(path) {
+        return columnar(path).map_err(|e| e.in_file(path));
+    }
     let text = read_text(path)?;
     parse(&text, header).map_err(|e| e.in_file(path))
+}
+
+/// A columnar file; its schema names the columns.
+fn columnar(path: &Path) -> Result<NumbersFile> {
+    let batches = NumberBatches::open(path)?;
+    let width = batches.names.len();
+    let cells = batches.rows.saturating_mul(width);
+    if cells as u64 > crate::MAX_FILE_BYTES / 8 {
+        let message = format!("the file has {cells} cells, at most {} are read", crate::MAX_FILE_BYTES / 8);
+        return Err(Error::new(ErrorKind::TooLarge, message).hint("set two_round=true"));
+    }
+    let mut values = Vec::new();
+    batches.each(&mut |part: Vec<f64>| {
+        values.extend(part);
+        Ok(())
+    })?;
+    if values.is_empty() {
+        return Err(Error::invalid("the file has no rows"));
+    }
+    Ok(NumbersFile {
+        names: Some(batches.names),
+        format: Format::Columnar,
+        cells: Cells::Dense { values, width },
+    })
 }
 
 /// As [`read_numbers`], from text.
@@ -78,14 +122,10 @@ pub fn parse(text: &str, header: bool) -> Result<NumbersFile> {
     let first = if header { lines.next() } else { None };
     let body = lines.rest;
     let format = detect(body)?;
-    let names = first.map(|(_, line)| {
-        let separator = if format == Format::LibSvm { ' ' } else { format.separator() };
-        line.split(separator).map(|n| n.trim().trim_matches('"').to_string()).collect()
-    });
-    let names: Option<Vec<String>> = names;
+    let names = first.map(|(_, line)| stream::names(line, format));
     let cells = match format {
         Format::LibSvm => sparse::parse(lines)?,
-        _ => delimited::parse(lines, format.separator())?,
+        _ => delimited::parse(lines, format.separator(), 0)?,
     };
     if let (Some(names), Cells::Dense { width, .. }) = (&names, &cells)
         && names.len() != *width
@@ -143,7 +183,7 @@ impl<'a> Iterator for Lines<'a> {
 }
 
 /// One cell.
-fn number(cell: &str) -> Option<f64> {
+pub(crate) fn number(cell: &str) -> Option<f64> {
     let cell = cell.trim();
     if let Ok(x) = cell.parse::<f64>() {
         return Some(x);

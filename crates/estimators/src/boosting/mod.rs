@@ -17,7 +17,7 @@ mod predict;
 mod saved;
 mod train;
 
-pub use data::{BinMapper, BinRule, MissingKind};
+pub use data::{BinMapper, BinRule, DatasetBuilder, MissingKind};
 pub use matrix::{Csr, Matrix};
 pub use metric::MetricParams;
 pub use model::{Booster, Transform, Tree};
@@ -27,5 +27,5 @@ pub use params::{
     HARMLESS, MonotoneMethod, SampleParams, StopParams, TreeParams, entries,
 };
 pub use predict::{EarlyStop, Predict};
-pub use saved::Saved;
+pub use saved::{Saved, Targets};
 pub use train::{Curve, Examples, GradientBoosting, Job, Source, Step, Trained};

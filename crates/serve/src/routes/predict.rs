@@ -1,4 +1,4 @@
-//! Tabular models: `POST /predict/NAME` takes rows as JSON or CSV; Ludwig's `/predict` and `/batch_predict` take forms.
+//! Tabular models: `POST /predict/NAME` takes rows as JSON, CSV or Arrow; Ludwig's `/predict` and `/batch_predict` take forms.
 
 use super::answer;
 use crate::body;
@@ -16,7 +16,7 @@ use serde_json::{Value as Json_, json};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// `POST /predict/NAME`: an object is a row, a list of objects several; or a table as CSV. The answer is in the format
+/// `POST /predict/NAME`: an object is a row, a list of objects several; or a table as CSV or Arrow. The answer is in the format
 /// that `Accept` wants. `?contributions=true` asks the model for the share of each input in its answers.
 pub(crate) async fn by_name(
     State(app): State<Shared>,
@@ -45,12 +45,18 @@ async fn rows(app: &App, name: &str, request: Request) -> Result<Response> {
             let whole = body::read(request, &app.limits).await?;
             (tables::read_csv(&whole, &line.model().signature().input, most_rows(app))?, false)
         }
+        Format::ArrowStream | Format::ArrowFile => {
+            let whole = body::read(request, &app.limits).await?;
+            (tables::read_arrow(&whole, most_rows(app))?, false)
+        }
     };
     let answers = predict(app, &line, rows, settings).await?;
     match to {
         Format::Json if single => Ok(Json(only(answers)).into_response()),
         Format::Json => Ok(Json(answers).into_response()),
         Format::Csv => tables::csv_answer(&answers),
+        Format::ArrowStream => tables::stream_answer(&answers),
+        Format::ArrowFile => tables::file_answer(&answers),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which format a request is in and which one its answer shall have (RFC 9110, 8.3 and 12.5.1).
 
+use super::arrow_rows::{FILE, STREAM};
 use axum::http::{HeaderMap, header};
 use lyceum_core::{Error, Result};
 
@@ -8,9 +9,23 @@ use lyceum_core::{Error, Result};
 pub(crate) enum Format {
     Json,
     Csv,
+    ArrowStream,
+    ArrowFile,
 }
 
-const TAKEN: &str = "application/json, text/csv";
+impl Format {
+    /// Arrow's types; its answers are in the form that is named, bodies may be in either.
+    fn of_arrow(kind: &str) -> Option<Self> {
+        match kind {
+            STREAM => Some(Self::ArrowStream),
+            FILE => Some(Self::ArrowFile),
+            _ => None,
+        }
+    }
+}
+
+const TAKEN: &str = "application/json, text/csv, application/vnd.apache.arrow.stream, \
+                     application/vnd.apache.arrow.file";
 
 /// What `Content-Type` says. Nothing, and what tools send by default, is JSON.
 ///
@@ -29,8 +44,10 @@ pub(crate) fn read_as(headers: &HeaderMap) -> Result<Format> {
         | "text/json"
         | "application/octet-stream" => Ok(Format::Json),
         json if json.ends_with("+json") => Ok(Format::Json),
-        other => Err(Error::unsupported(format!("a body of type `{other}` is not read; expected {TAKEN}"))
-            .with_code("unsupported_media_type")),
+        other => Format::of_arrow(other).ok_or_else(|| {
+            Error::unsupported(format!("a body of type `{other}` is not read; expected {TAKEN}"))
+                .with_code("unsupported_media_type")
+        }),
     }
 }
 
@@ -52,7 +69,7 @@ pub(crate) fn write_as(headers: &HeaderMap) -> Result<Format> {
             let format = match kind.as_str() {
                 "application/json" | "application/*" | "*/*" => Some(Format::Json),
                 "text/csv" | "application/csv" | "text/*" => Some(Format::Csv),
-                _ => None,
+                other => Format::of_arrow(other),
             };
             if let Some(format) = format
                 && quality > best.map_or(0.0, |(q, _)| q)
@@ -88,6 +105,8 @@ mod tests {
         assert_eq!(read("Text/CSV; charset=utf-8").unwrap(), Format::Csv);
         assert_eq!(read("application/problem+json").unwrap(), Format::Json);
         assert_eq!(read("application/x-www-form-urlencoded").unwrap(), Format::Json);
+        assert_eq!(read("application/vnd.apache.arrow.stream").unwrap(), Format::ArrowStream);
+        assert_eq!(read("application/vnd.apache.arrow.file").unwrap(), Format::ArrowFile);
         assert_eq!(read("image/png").unwrap_err().code(), "unsupported_media_type");
     }
 
@@ -99,6 +118,9 @@ mod tests {
         assert_eq!(write("text/csv, */*").unwrap(), Format::Csv);
         assert_eq!(write("text/csv;q=0.4, application/json;q=0.9").unwrap(), Format::Json);
         assert_eq!(write("text/html, text/csv;q=0.2").unwrap(), Format::Csv);
+        let both = "text/csv;q=0.3, application/vnd.apache.arrow.stream";
+        assert_eq!(write(both).unwrap(), Format::ArrowStream);
+        assert_eq!(write("application/vnd.apache.arrow.file").unwrap(), Format::ArrowFile);
         assert_eq!(write("image/png, text/csv;q=0").unwrap_err().code(), "not_acceptable");
     }
 }

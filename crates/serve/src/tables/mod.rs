@@ -1,10 +1,12 @@
-//! Tables as requests bring them and answers take them: JSON or CSV, told by `Content-Type` and `Accept`.
+//! Tables as requests bring them and answers take them: JSON, CSV or Arrow, told by `Content-Type` and `Accept`.
 
 mod accept;
+mod arrow_rows;
 mod csv_rows;
 mod flatten;
 
 pub(crate) use accept::{Format, read_as, write_as};
+pub(crate) use arrow_rows::{file_answer, read as read_arrow, stream_answer};
 pub(crate) use csv_rows::read as read_csv;
 
 use axum::http::header;

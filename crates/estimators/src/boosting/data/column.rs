@@ -29,6 +29,29 @@ impl Column {
         }
     }
 
+    /// Room for the bins of so many rows.
+    pub(super) fn bytes_of(rows: usize) -> Self {
+        Self::Bytes(vec![0; rows + PAD])
+    }
+
+    /// The same in words.
+    pub(super) fn words_of(rows: usize) -> Self {
+        Self::Words(vec![0; rows + PAD])
+    }
+
+    /// Copies the first `rows` bins of a part to a place where there is room for them.
+    pub(super) fn fill(&mut self, at: usize, part: &Self, rows: usize) {
+        fn copy<T: Copy>(own: &mut [T], at: usize, part: &[T], rows: usize) {
+            own.iter_mut().skip(at).zip(part.iter().take(rows)).for_each(|(own, bin)| *own = *bin);
+        }
+        match (self, part) {
+            (Self::Bytes(own), Self::Bytes(part)) => copy(own, at, part, rows),
+            (Self::Words(own), Self::Words(part)) => copy(own, at, part, rows),
+            // A layout says once and for all which of its features are narrow.
+            _ => {}
+        }
+    }
+
     pub(in crate::boosting) fn bytes(mut bins: Vec<u8>) -> Self {
         bins.extend([0; PAD]);
         Self::Bytes(bins)

@@ -40,13 +40,26 @@ impl Layout {
         min_leaf: usize,
         pool: &Pool,
     ) -> Result<Self> {
-        let (rows, width) = (x.rows(), x.width());
-        let sample = sample_rows(rows, rule.sample);
+        let sample = sample_rows(x.rows(), rule.sample);
+        Self::fit_sample(x, sample.as_deref(), x.rows(), names, rule, min_leaf, pool)
+    }
+
+    /// The same from those rows of `x` that are in the sample, of `rows` in all.
+    pub(super) fn fit_sample(
+        x: &Matrix<'_>,
+        sample: Option<&[usize]>,
+        rows: usize,
+        names: &Features,
+        rule: &BinRule,
+        min_leaf: usize,
+        pool: &Pool,
+    ) -> Result<Self> {
+        let width = x.width();
         let found: Vec<Mutex<Result<Option<BinMapper>>>> = (0..width).map(|_| Mutex::new(Ok(None))).collect();
         let size = group_of(rows, width);
         pool.run(width.div_ceil(size), |group| {
             let columns = group * size..((group + 1) * size).min(width);
-            let values = x.columns(columns.clone(), sample.as_deref());
+            let values = x.columns(columns.clone(), sample);
             for (i, values) in columns.zip(&values) {
                 let category = names.levels.get(i).is_some_and(Option::is_some);
                 let rule = &rule.of_column(i);
@@ -179,7 +192,7 @@ fn can_split_categories(mapper: &BinMapper, values: &[f64], need: usize) -> bool
 }
 
 /// A fixed sample of rows, ascending, when there are more than are looked at.
-fn sample_rows(rows: usize, limit: usize) -> Option<Vec<usize>> {
+pub(super) fn sample_rows(rows: usize, limit: usize) -> Option<Vec<usize>> {
     if rows <= limit {
         return None;
     }

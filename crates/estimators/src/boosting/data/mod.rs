@@ -7,9 +7,11 @@ mod forced;
 mod layout;
 mod lookup;
 pub(super) mod radix;
+mod stream;
 
 pub(super) use bins::ZERO;
 pub use bins::{BinMapper, BinRule, MissingKind};
 pub(super) use column::Column;
 pub use dataset::Dataset;
 pub(super) use layout::Layout;
+pub use stream::DatasetBuilder;

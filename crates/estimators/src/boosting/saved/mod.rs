@@ -29,7 +29,7 @@ pub struct Saved<'a> {
     pub features: Features,
     data: Dataset,
     made: Made,
-    rest: Rest<'a>,
+    rest: Targets<'a>,
 }
 
 /// What the bins were made by.
@@ -40,11 +40,15 @@ struct Made {
 }
 
 /// Everything of [`Examples`] but the features.
-struct Rest<'a> {
-    y: Cow<'a, [f64]>,
-    weight: Option<Cow<'a, [f64]>>,
-    group: Option<Cow<'a, [usize]>>,
-    init_score: Option<Cow<'a, [f64]>>,
+pub struct Targets<'a> {
+    /// One label a row.
+    pub y: Cow<'a, [f64]>,
+    /// Weight of each row.
+    pub weight: Option<Cow<'a, [f64]>>,
+    /// Rows of each query in order.
+    pub group: Option<Cow<'a, [usize]>>,
+    /// Raw scores to start from, as in [`Examples`].
+    pub init_score: Option<Cow<'a, [f64]>>,
 }
 
 impl<'a> Saved<'a> {
@@ -63,7 +67,40 @@ impl<'a> Saved<'a> {
             min_data_in_leaf: params.tree.min_data_in_leaf,
         };
         let data = Dataset::fit(numbers(rows)?, &features, &made.rule, made.min_data_in_leaf, pool)?;
-        Ok(Self { features, data, made, rest: Rest::of(rows) })
+        Ok(Self { features, data, made, rest: Targets::of(rows) })
+    }
+
+    /// Rows that are bins already, made by the parameters' rule.
+    ///
+    /// # Errors
+    /// Names for another number of columns, labels for another number of rows.
+    pub fn of(features: Features, data: Dataset, rest: Targets<'a>, params: &BoostingParams) -> Result<Self> {
+        let made = Made { rule: params.bins.clone(), min_data_in_leaf: params.tree.min_data_in_leaf };
+        Self { features, data, made, rest }.sound()
+    }
+
+    /// Rows that were binned as these were.
+    ///
+    /// # Errors
+    /// As [`Saved::of`].
+    pub fn with<'b>(&self, data: Dataset, rest: Targets<'b>) -> Result<Saved<'b>> {
+        let (features, made) = (self.features.clone(), self.made.clone());
+        Saved { features, data, made, rest }.sound()
+    }
+
+    /// The bins.
+    pub fn data(&self) -> &Dataset {
+        &self.data
+    }
+
+    fn sound(self) -> Result<Self> {
+        let (columns, names) = (self.data.width(), self.features.names.len());
+        let (rows, labels) = (self.data.rows(), self.rest.y.len());
+        if columns != names || rows != labels {
+            let message = format!("{names} names and {labels} labels for {columns} columns of {rows} rows");
+            return Err(Error::invalid(message));
+        }
+        Ok(self)
     }
 
     /// Bins other rows as these were.
@@ -72,7 +109,7 @@ impl<'a> Saved<'a> {
     /// As [`Saved::fit`].
     pub fn like<'b>(&self, rows: &Examples<'b>, pool: &Pool) -> Result<Saved<'b>> {
         let data = self.data.like(numbers(rows)?, pool)?;
-        Ok(Saved { features: self.features.clone(), data, made: self.made.clone(), rest: Rest::of(rows) })
+        Ok(Saved { features: self.features.clone(), data, made: self.made.clone(), rest: Targets::of(rows) })
     }
 
     /// Number of rows.
@@ -130,7 +167,7 @@ impl<'a> Saved<'a> {
     }
 }
 
-impl<'a> Rest<'a> {
+impl<'a> Targets<'a> {
     fn of(rows: &Examples<'a>) -> Self {
         let Examples { x: _, y, weight, group, init_score } = rows.clone();
         Self { y, weight, group, init_score }

@@ -1,7 +1,7 @@
 //! From a file. Whatever a file says is checked here: bounds rise, categories are distinct, bins exist.
 
 use super::bytes::Left;
-use super::{BinsHead, FOREIGN, Head, MAGIC, MAGIC_NAME, Rest, Saved};
+use super::{BinsHead, FOREIGN, Head, MAGIC, MAGIC_NAME, Saved, Targets};
 use crate::boosting::data::{BinMapper, Column, Dataset, Layout};
 use crate::features::Features;
 use lyceum_core::{Error, Result};
@@ -117,13 +117,13 @@ fn mapper(head: &BinsHead, left: &mut Left<'_>) -> Result<BinMapper> {
     }
 }
 
-fn rest(head: &Head, left: &mut Left<'_>) -> Result<Rest<'static>> {
+fn rest(head: &Head, left: &mut Left<'_>) -> Result<Targets<'static>> {
     let rows = head.rows;
     let y = left.numbers(rows, "the labels")?.into();
     let weight = head.weight.then(|| left.numbers(rows, "the weights")).transpose()?;
     let group = head.group.map(|n| left.numbers::<u64>(n, "the sizes of queries")).transpose()?;
     let init = head.init_score.map(|k| left.numbers(rows.saturating_mul(k), "the initial scores"));
-    Ok(Rest {
+    Ok(Targets {
         y,
         weight: weight.map(Cow::Owned),
         group: group.map(|g| g.into_iter().map(|n| usize::try_from(n).unwrap_or(usize::MAX)).collect()),

@@ -22,12 +22,73 @@ pub(super) struct Loaded {
 }
 
 /// Columns of a file that are no features; counted without the label, as LightGBM does.
-struct Roles {
+pub(super) struct Roles {
     label: Option<usize>,
-    weight: Option<usize>,
-    group: Option<usize>,
+    pub(super) weight: Option<usize>,
+    pub(super) group: Option<usize>,
     ignore: Vec<usize>,
-    categories: Vec<usize>,
+    pub(super) categories: Vec<usize>,
+}
+
+/// What lies beside the rows.
+pub(super) struct Side {
+    pub(super) weight: Option<Vec<f64>>,
+    pub(super) group: Option<Vec<usize>>,
+    pub(super) init: Option<Vec<f64>>,
+}
+
+impl Side {
+    /// Weights and ids of queries of the rows themselves, else of the files beside them; initial scores.
+    pub(super) fn read(path: &Path, weight: Option<Vec<f64>>, ids: Option<Vec<f64>>) -> Result<Self> {
+        let side = |extension: &str| {
+            let mut name = path.as_os_str().to_os_string();
+            name.push(extension);
+            Some(PathBuf::from(name)).filter(|p| p.is_file())
+        };
+        let weight = match (weight, side(".weight")) {
+            (Some(own), _) => Some(own),
+            (None, Some(file)) => Some(read_scores(file)?.0),
+            _ => None,
+        };
+        let group = match (ids, side(".query").or_else(|| side(".group"))) {
+            (Some(ids), _) => Some(groups_of(&ids)),
+            (None, Some(file)) => Some(read_counts(file)?),
+            _ => None,
+        };
+        let init = match side(".init") {
+            None => None,
+            Some(file) => {
+                let (scores, k) = read_scores(&file)?;
+                // Row after row in the file, class after class here.
+                Some((0..k).flat_map(|c| scores.iter().skip(c).step_by(k).copied()).collect())
+            }
+        };
+        Ok(Self { weight, group, init })
+    }
+}
+
+/// Names of the columns and levels of those that `highest` has a number for: the highest category.
+pub(super) fn features(names: &[String], highest: impl Fn(usize) -> Option<f64>) -> Features {
+    let level = |max: f64| (0..=(max as usize).min(1 << 16)).map(|v| v.to_string().into()).collect();
+    let levels = (0..names.len()).map(|c| highest(c).map(level));
+    Features { names: names.iter().map(|n| n.as_str().into()).collect(), levels: levels.collect() }
+}
+
+/// The labels, and the cells without them.
+pub(super) fn split_label(cells: Cells, label: usize) -> Result<(Vec<f64>, Cells)> {
+    match cells {
+        Cells::Dense { values, width } => {
+            if label >= width || width < 2 {
+                return Err(Error::invalid(format!("has no column {label}")).at_key("label_column"));
+            }
+            let (y, values) = take_column(&values, width, label);
+            Ok((y, Cells::Dense { values, width: width - 1 }))
+        }
+        Cells::Sparse { labels: Some(y), indptr, indices, values, width } => {
+            Ok((y, Cells::Sparse { labels: None, indptr, indices, values, width }))
+        }
+        Cells::Sparse { labels: None, .. } => Err(Error::invalid("the rows have no labels")),
+    }
 }
 
 impl Loaded {
@@ -40,67 +101,15 @@ impl Loaded {
     fn of(file: NumbersFile, path: &Path, settings: &Settings, width: Option<usize>) -> Result<Self> {
         let roles = Roles::read(settings, file.names.as_deref())?;
         let rows = file.rows();
-        let label = roles.label.unwrap_or(0);
-        let (y, mut cells) = match file.cells {
-            Cells::Dense { values, width } => {
-                let names_label = || Error::invalid(format!("has no column {label}")).at_key("label_column");
-                if label >= width || width < 2 {
-                    return Err(names_label());
-                }
-                let (y, values) = take_column(&values, width, label);
-                (y, Cells::Dense { values, width: width - 1 })
-            }
-            Cells::Sparse { labels: Some(y), indptr, indices, values, width } => {
-                (y, Cells::Sparse { labels: None, indptr, indices, values, width })
-            }
-            Cells::Sparse { labels: None, .. } => return Err(Error::invalid("the rows have no labels")),
-        };
-        let own_width = cells.width();
-        let width = match (&cells, width) {
-            // Sparse rows may end before the last column.
-            (Cells::Sparse { .. }, Some(w)) if w > own_width => w,
-            (_, Some(w)) if w != own_width => {
-                return Err(Error::invalid(format!(
-                    "has {own_width} feature columns, the training data {w}"
-                )));
-            }
-            _ => own_width,
-        };
+        let (y, mut cells) = split_label(file.cells, roles.label_at())?;
+        let width = roles.width(cells.width(), matches!(cells, Cells::Sparse { .. }), width)?;
         cells.widen(width);
-        let names = match file.names {
-            Some(mut names) if names.len() == width + 1 => {
-                names.remove(label);
-                names
-            }
-            _ => (0..width).map(|i| format!("Column_{i}")).collect(),
-        };
+        let names = roles.names(file.names, width);
         roles.check(width)?;
         let column = |c: usize| (0..rows).map(|r| cells.get(r, c)).collect::<Vec<f64>>();
-        let side = |extension: &str| {
-            let mut name = path.as_os_str().to_os_string();
-            name.push(extension);
-            Some(PathBuf::from(name)).filter(|p| p.is_file())
-        };
-        let weight = match (roles.weight, side(".weight")) {
-            (Some(c), _) => Some(column(c)),
-            (None, Some(file)) => Some(read_scores(file)?.0),
-            _ => None,
-        };
-        let group = match (roles.group, side(".query").or_else(|| side(".group"))) {
-            (Some(c), _) => Some(groups_of(&column(c))),
-            (None, Some(file)) => Some(read_counts(file)?),
-            _ => None,
-        };
-        let init = match side(".init") {
-            None => None,
-            Some(file) => {
-                let (scores, k) = read_scores(&file)?;
-                // Row after row in the file, class after class here.
-                Some((0..k).flat_map(|c| scores.iter().skip(c).step_by(k).copied()).collect())
-            }
-        };
-        let unused = roles.weight.into_iter().chain(roles.group).chain(roles.ignore.iter().copied());
-        unused.for_each(|c| cells.clear(c));
+        let side = Side::read(path, roles.weight.map(column), roles.group.map(column))?;
+        roles.unused().for_each(|c| cells.clear(c));
+        let Side { weight, group, init } = side;
         Ok(Self { names, categories: roles.categories, cells, y, weight, group, init })
     }
 
@@ -112,15 +121,10 @@ impl Loaded {
     /// Features as numbers; categories keep the whole numbers of the file as their codes.
     pub(super) fn features(&self) -> Features {
         let highest = |c: usize| {
-            let max =
-                (0..self.rows()).map(|r| self.cells.get(r, c)).filter(|x| *x >= 0.0).fold(0.0, f64::max);
-            (max as usize).min(1 << 16)
+            let own = (0..self.rows()).map(|r| self.cells.get(r, c)).filter(|x| *x >= 0.0);
+            self.categories.contains(&c).then(|| own.fold(0.0, f64::max))
         };
-        let levels = (0..self.names.len()).map(|c| {
-            let is_category = self.categories.contains(&c);
-            is_category.then(|| (0..=highest(c)).map(|v| v.to_string().into()).collect())
-        });
-        Features { names: self.names.iter().map(|n| n.as_str().into()).collect(), levels: levels.collect() }
+        features(&self.names, highest)
     }
 
     /// The rows for training.
@@ -136,7 +140,39 @@ impl Loaded {
 }
 
 impl Roles {
-    fn read(settings: &Settings, header: Option<&[String]>) -> Result<Self> {
+    pub(super) fn label_at(&self) -> usize {
+        self.label.unwrap_or(0)
+    }
+
+    /// Columns that no tree may split on.
+    pub(super) fn unused(&self) -> impl Iterator<Item = usize> {
+        self.weight.into_iter().chain(self.group).chain(self.ignore.iter().copied())
+    }
+
+    /// Feature columns of a set, which has `own`, beside training data of `width`.
+    pub(super) fn width(&self, own: usize, sparse: bool, width: Option<usize>) -> Result<usize> {
+        match width {
+            // Sparse rows may end before the last column.
+            Some(w) if sparse && w > own => Ok(w),
+            Some(w) if w != own => {
+                Err(Error::invalid(format!("has {own} feature columns, the training data {w}")))
+            }
+            _ => Ok(own),
+        }
+    }
+
+    /// Names of the features.
+    pub(super) fn names(&self, header: Option<Vec<String>>, width: usize) -> Vec<String> {
+        match header {
+            Some(mut names) if names.len() == width + 1 && self.label_at() < names.len() => {
+                names.remove(self.label_at());
+                names
+            }
+            _ => (0..width).map(|i| format!("Column_{i}")).collect(),
+        }
+    }
+
+    pub(super) fn read(settings: &Settings, header: Option<&[String]>) -> Result<Self> {
         let label = column(settings, "label_column", header, None)?.first().copied();
         let at = label.unwrap_or(0);
         let one = |name| Ok::<_, Error>(column(settings, name, header, Some(at))?.first().copied());
@@ -149,7 +185,7 @@ impl Roles {
         })
     }
 
-    fn check(&self, width: usize) -> Result<()> {
+    pub(super) fn check(&self, width: usize) -> Result<()> {
         let named = [("weight_column", self.weight), ("group_column", self.group)];
         let mut all = named.into_iter().filter_map(|(k, c)| Some((k, c?))).collect::<Vec<_>>();
         all.extend(self.ignore.iter().map(|c| ("ignore_column", *c)));
@@ -211,7 +247,6 @@ pub(super) fn take_column(values: &[f64], width: usize, column: usize) -> (Vec<f
 
 /// What is asked of the cells of a file here.
 pub(super) trait CellsExt {
-    fn width(&self) -> usize;
     fn get(&self, row: usize, column: usize) -> f64;
     /// Makes room for more columns, which are 0.
     fn widen(&mut self, to: usize);
@@ -221,12 +256,6 @@ pub(super) trait CellsExt {
 }
 
 impl CellsExt for Cells {
-    fn width(&self) -> usize {
-        match self {
-            Self::Dense { width, .. } | Self::Sparse { width, .. } => *width,
-        }
-    }
-
     fn get(&self, row: usize, column: usize) -> f64 {
         match self {
             Self::Dense { values, width } => values.get(row * width + column).copied().unwrap_or(f64::NAN),

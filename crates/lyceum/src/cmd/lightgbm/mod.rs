@@ -8,6 +8,7 @@ mod save;
 mod set;
 mod settings;
 mod train;
+mod two_round;
 
 use crate::ui::Ui;
 use clap::Args;

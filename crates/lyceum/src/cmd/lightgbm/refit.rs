@@ -15,7 +15,7 @@ pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> 
     writable(&output)?;
     let model = model(settings)?;
     let path = settings.file("data", "the rows to refit on")?;
-    let data = Set::read(&path, settings, Some(model.features.len()), ui)?;
+    let data = Set::whole(&path, settings, Some(model.features.len()), ui)?;
     let decay = settings.number("refit_decay_rate", 0.9)?;
     let renewed = model.refit(&data.examples()?, decay, &params, fit)?;
     write_atomic(&output, renewed.to_text().as_bytes())?;

@@ -12,11 +12,11 @@ pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> 
     let params = BoostingParams::from_params(&settings.learner)?;
     params.check_files()?;
     let path = settings.file("data", "the rows to save as bins")?;
-    let train = Set::read(&path, settings, None, ui)?;
+    let train = Set::read(&path, settings, &params, None, (fit, ui))?;
     let valid_files = settings.files("valid");
     let valid = valid_files
         .iter()
-        .map(|p| Ok((p.as_path(), Set::read(p, settings, Some(train.width()), ui)?)))
+        .map(|p| Ok((p.as_path(), Set::read(p, settings, &params, Some(&train), (fit, ui))?)))
         .collect::<Result<Vec<_>>>()?;
     let files = save((&path, &train), &valid, &params, fit)?;
     let report = serde_json::json!({
@@ -37,18 +37,28 @@ pub(super) fn save(
 ) -> Result<Vec<PathBuf>> {
     let pool = Pool::new(fit.threads);
     let rows = |path: &Path, set: &Set| match set {
-        Set::Rows(_) => Ok(()),
+        Set::Rows(_) | Set::Streamed(_) => Ok(()),
         Set::Bins(_) => Err(Error::invalid("is saved as bins already").in_file(path)),
     };
     rows(path, train)?;
     valid.iter().try_for_each(|(path, set)| rows(path, set))?;
     params.check()?;
-    let saved = Saved::fit(train.features(), &train.examples()?, params, &pool)?;
     let mut files = vec![bins_name(path)];
+    let made;
+    let saved = match train {
+        Set::Streamed(saved) => saved,
+        _ => {
+            made = Saved::fit(train.features(), &train.examples()?, params, &pool)?;
+            &made
+        }
+    };
     saved.write(bins_name(path))?;
     for (path, set) in valid {
         fit.cx.check()?;
-        saved.like(&set.examples()?, &pool)?.write(bins_name(path))?;
+        match set {
+            Set::Streamed(own) => own.write(bins_name(path))?,
+            _ => saved.like(&set.examples()?, &pool)?.write(bins_name(path))?,
+        }
         files.push(bins_name(path));
     }
     Ok(files)

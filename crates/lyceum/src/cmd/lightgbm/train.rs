@@ -34,19 +34,19 @@ pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> 
     writable(&output)?;
     let start = Instant::now();
     let path = settings.file("data", "the rows to learn from")?;
-    let data = Set::read(&path, settings, None, ui)?;
+    let data = Set::read(&path, settings, &params, None, (fit, ui))?;
     let width = data.width();
     let valid_files = settings.files("valid");
     let valid = valid_files
         .iter()
-        .map(|p| Ok((p.as_path(), Set::read(p, settings, Some(width), ui)?)))
+        .map(|p| Ok((p.as_path(), Set::read(p, settings, &params, Some(&data), (fit, ui))?)))
         .collect::<Result<Vec<_>>>()?;
     if let Set::Bins(saved) = &data {
         let given =
             |name: &str| settings.learner.iter().any(|(k, _)| BoostingParams::main_name(k) == Some(name));
         saved.check(&params, given).map_err(|e| e.in_file(&path))?;
     }
-    if settings.flag("save_binary")? && matches!(data, Set::Rows(_)) {
+    if settings.flag("save_binary")? && !matches!(data, Set::Bins(_)) {
         save((&path, &data), &valid, &params, fit)?;
     }
     let from = settings.get("input_model").map(Booster::read).transpose()?;

@@ -1,0 +1,112 @@
+//! Arrow's interprocess format: a stream of messages, or the same between the marks of a file.
+//!
+//! All messages are looked over before the first is decoded: how many rows they announce and how large compressed
+//! parts say they become, so that a small body cannot grow without bound.
+
+use super::{Limits, broken};
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::{MessageHeader, RecordBatch as Batch, root_as_message};
+use arrow_schema::SchemaRef;
+use lyceum_core::{Error, Result};
+
+/// The two ways in which messages come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `application/vnd.apache.arrow.stream`.
+    Stream,
+    /// `application/vnd.apache.arrow.file`, also Feather 2: `ARROW1` at both ends.
+    File,
+}
+
+const WHAT: &str = "an Arrow stream or file";
+const MAGIC: &[u8] = b"ARROW1";
+/// The mark before a message's length, since version 0.15.
+const CONTINUES: [u8; 4] = [0xff; 4];
+
+/// Batches of a body.
+pub(super) struct Reader<'a> {
+    inner: StreamReader<&'a [u8]>,
+}
+
+impl<'a> Reader<'a> {
+    /// Looks the body over and reads its schema.
+    pub(super) fn new(body: &'a [u8], left: &mut Limits) -> Result<Self> {
+        if body.starts_with(b"FEA1") {
+            return Err(
+                Error::unsupported("Feather's first version is not read").hint("write it as version 2")
+            );
+        }
+        if body.is_empty() {
+            return Err(broken(WHAT, &"it is empty"));
+        }
+        // A file is a mark of 8 bytes, the stream, and an index that only readers at random need.
+        let stream = if body.starts_with(MAGIC) { body.get(8..).unwrap_or_default() } else { body };
+        look_over(stream, left)?;
+        let inner = StreamReader::try_new(stream, None).map_err(|e| broken(WHAT, &e))?;
+        Ok(Self { inner })
+    }
+
+    pub(super) fn schema(&self) -> SchemaRef {
+        self.inner.schema()
+    }
+}
+
+impl Iterator for Reader<'_> {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.inner.next()?.map_err(|e| broken(WHAT, &e)))
+    }
+}
+
+/// A batch that lacks a column of its schema.
+pub(super) fn short() -> Error {
+    broken("a table", &"a batch has fewer columns than the schema")
+}
+
+/// Rows and grown sizes that the messages announce, held to the limits.
+fn look_over(mut rest: &[u8], left: &mut Limits) -> Result<()> {
+    let cut = || broken(WHAT, &"it ends in the middle of a message");
+    let most = left.rows;
+    let mut rows = 0usize;
+    while let Some((mut length, mut after)) = rest.split_first_chunk::<4>() {
+        if *length == CONTINUES {
+            (length, after) = after.split_first_chunk::<4>().ok_or_else(cut)?;
+        }
+        let length = u32::from_le_bytes(*length) as usize;
+        if length == 0 {
+            break;
+        }
+        let (head, body) = after.split_at_checked(length).ok_or_else(cut)?;
+        let message = root_as_message(head).map_err(|e| broken(WHAT, &e))?;
+        let long = usize::try_from(message.bodyLength()).map_err(|_| cut())?;
+        let (body, next) = body.split_at_checked(long).ok_or_else(cut)?;
+        let batch = match message.header_type() {
+            MessageHeader::RecordBatch => message.header_as_record_batch(),
+            MessageHeader::DictionaryBatch => message.header_as_dictionary_batch().and_then(|d| d.data()),
+            _ => None,
+        };
+        if let Some(batch) = batch {
+            rows = rows.saturating_add(usize::try_from(batch.length()).map_err(|_| cut())?);
+            if rows > most.saturating_mul(2) {
+                left.take_rows(rows, most)?;
+            }
+            // Taken for good: what is decoded lies in memory beside the cells made of it.
+            left.take_bytes(grown(&batch, body))?;
+        }
+        rest = next;
+    }
+    Ok(())
+}
+
+/// Bytes that the compressed parts of a batch say they become.
+fn grown(batch: &Batch<'_>, body: &[u8]) -> u64 {
+    let (Some(_), Some(buffers)) = (batch.compression(), batch.buffers()) else { return 0 };
+    let size = |buffer: &arrow_ipc::Buffer| {
+        let at = usize::try_from(buffer.offset()).ok()?;
+        let head = body.get(at..)?.first_chunk::<8>()?;
+        u64::try_from(i64::from_le_bytes(*head)).ok()
+    };
+    buffers.iter().filter_map(size).fold(0, u64::saturating_add)
+}

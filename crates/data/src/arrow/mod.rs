@@ -1,0 +1,39 @@
+//! Columnar files and bodies: Parquet, Arrow's streams and files (Feather's second version is the latter). All are read
+//! a batch of rows at a time and turned into what the rest of the program knows: text cells, values, or numbers.
+//!
+//! Numbers, truth values, text, dates, times and timestamps are read, dictionaries of them too; a nested column is one
+//! error that names it. A time with a zone is shown in UTC, as `2024-05-01 08:00:00+00:00`. Single-precision numbers are
+//! shown in as few digits as tell them apart. Columns named `__index_level_N__` are pandas' own row labels and are left
+//! out. Nothing of what a file says of its size is believed: [`Limits`] hold for what comes out of it.
+
+mod cells;
+mod columns;
+mod ipc;
+mod limits;
+mod numbers;
+mod parquet_file;
+mod values;
+mod write;
+
+pub(crate) use cells::{read_ipc, read_parquet};
+pub use limits::Limits;
+pub(crate) use numbers::{NumberBatches, is_columnar};
+pub use values::{Form, rows};
+pub use write::{file_bytes, stream_bytes};
+
+use lyceum_core::Error;
+
+/// What the libraries say of a broken file.
+fn broken(what: &str, e: &dyn std::fmt::Display) -> Error {
+    let text = e.to_string();
+    let text = text.lines().next().unwrap_or_default();
+    Error::corrupt(format!("not {what} that can be read: {text}"))
+}
+
+/// Parquet or Arrow from memory to text cells, for whoever holds the bytes already.
+///
+/// # Errors
+/// As for files, without the name.
+pub fn read_bytes(bytes: &[u8], limits: Limits) -> lyceum_core::Result<crate::Raw> {
+    cells::of_bytes(bytes, limits)
+}

@@ -1,0 +1,8 @@
+//! Bytes read as Arrow streams and files.
+#![no_main]
+#![allow(dead_code, missing_docs)]
+
+#[path = "../../crates/estimators/tests/fuzz/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::arrow(bytes));

@@ -1,0 +1,8 @@
+//! Bytes read as LightGBM's model file.
+#![no_main]
+#![allow(dead_code, missing_docs)]
+
+#[path = "../../crates/estimators/tests/fuzz/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::model(bytes));
