@@ -40,8 +40,7 @@ impl<'a> Reader<'a> {
         if body.is_empty() {
             return Err(broken(WHAT, &"it is empty"));
         }
-        // A file is a mark of 8 bytes, the stream, and an index that only readers at random need.
-        let stream = if body.starts_with(MAGIC) { body.get(8..).unwrap_or_default() } else { body };
+        let stream = if body.starts_with(MAGIC) { within_file(body) } else { body };
         look_over(stream, left)?;
         let inner = StreamReader::try_new(stream, None).map_err(|e| broken(WHAT, &e))?;
         Ok(Self { inner })
@@ -58,6 +57,16 @@ impl Iterator for Reader<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         Some(self.inner.next()?.map_err(|e| broken(WHAT, &e)))
     }
+}
+
+/// The stream of a file, which is a mark, zeros up to the writer's alignment (8 or 64 bytes), the stream, and an index
+/// that only readers at random need.
+fn within_file(file: &[u8]) -> &[u8] {
+    let mut rest = file.get(8..).unwrap_or_default();
+    while let Some(([0, 0, 0, 0, 0, 0, 0, 0], after)) = rest.split_first_chunk::<8>() {
+        rest = after;
+    }
+    rest
 }
 
 /// A batch that lacks a column of its schema.
