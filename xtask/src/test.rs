@@ -4,8 +4,8 @@ use crate::{readme, sources, tidy};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Packages that the tests' Python needs: the clients that talk to our server, pyarrow for its tables, and a reader of our tree
-/// models.
+/// Packages that the tests' Python needs: the clients that talk to our server, pyarrow for its tables, and a reader of
+/// our tree models.
 const PYTHON_PACKAGES: [&str; 6] = [
     "openai==3.54.0",
     "lorax-client==0.6.3",

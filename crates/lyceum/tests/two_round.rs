@@ -84,7 +84,7 @@ fn sparse_rows() {
         }
         out
     };
-    let text = rows(200_000, 0, 12);
+    let text = rows(300_000, 0, 12);
     assert!(text.len() > 5 << 20);
     std::fs::write(dir.join("a.svm"), text).unwrap();
     // The validation rows never have the last columns.

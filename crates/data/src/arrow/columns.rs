@@ -24,13 +24,14 @@ pub(super) fn columns(schema: &Schema) -> Result<Vec<(usize, Arc<str>)>> {
         if is_row_label(name) {
             continue;
         }
-        let key = || format!("column \"{name}\"");
         if !seen.insert(name.as_str()) {
             return Err(Error::invalid(format!("the schema names column \"{name}\" twice")));
         }
         if let Some(what) = refused(field.data_type()) {
-            let message = format!("holds {what}, expected numbers, truth values, text, dates or times");
-            return Err(Error::unsupported(message).at_key(key()).hint("leave it out or flatten it before"));
+            let message = format!(
+                "column \"{name}\" holds {what}, expected numbers, truth values, text, dates or times"
+            );
+            return Err(Error::unsupported(message).hint("leave it out or flatten it before"));
         }
         let name: Arc<str> =
             if name.is_empty() { format!("Unnamed: {at}").into() } else { name.as_str().into() };

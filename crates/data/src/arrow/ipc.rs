@@ -3,7 +3,7 @@
 //! All messages are looked over before the first is decoded: how many rows they announce and how large compressed
 //! parts say they become, so that a small body cannot grow without bound.
 
-use super::{Limits, broken};
+use super::{Limits, broken, guarded};
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::{MessageHeader, RecordBatch as Batch, root_as_message};
@@ -27,6 +27,8 @@ const CONTINUES: [u8; 4] = [0xff; 4];
 /// Batches of a body.
 pub(super) struct Reader<'a> {
     inner: StreamReader<&'a [u8]>,
+    /// After an error nothing more is asked for.
+    over: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -40,11 +42,10 @@ impl<'a> Reader<'a> {
         if body.is_empty() {
             return Err(broken(WHAT, &"it is empty"));
         }
-        // A file is a mark of 8 bytes, the stream, and an index that only readers at random need.
-        let stream = if body.starts_with(MAGIC) { body.get(8..).unwrap_or_default() } else { body };
+        let stream = if body.starts_with(MAGIC) { within_file(body) } else { body };
         look_over(stream, left)?;
-        let inner = StreamReader::try_new(stream, None).map_err(|e| broken(WHAT, &e))?;
-        Ok(Self { inner })
+        let inner = guarded(WHAT, || StreamReader::try_new(stream, None))?.map_err(|e| broken(WHAT, &e))?;
+        Ok(Self { inner, over: false })
     }
 
     pub(super) fn schema(&self) -> SchemaRef {
@@ -56,8 +57,24 @@ impl Iterator for Reader<'_> {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.inner.next()?.map_err(|e| broken(WHAT, &e)))
+        if self.over {
+            return None;
+        }
+        let next = guarded(WHAT, || self.inner.next()).transpose()?;
+        let next = next.and_then(|batch| batch.map_err(|e| broken(WHAT, &e)));
+        self.over = next.is_err();
+        Some(next)
     }
+}
+
+/// The stream of a file, which is a mark, zeros up to the writer's alignment (8 or 64 bytes), the stream, and an index
+/// that only readers at random need.
+fn within_file(file: &[u8]) -> &[u8] {
+    let mut rest = file.get(8..).unwrap_or_default();
+    while let Some(([0, 0, 0, 0, 0, 0, 0, 0], after)) = rest.split_first_chunk::<8>() {
+        rest = after;
+    }
+    rest
 }
 
 /// A batch that lacks a column of its schema.
@@ -92,12 +109,24 @@ fn look_over(mut rest: &[u8], left: &mut Limits) -> Result<()> {
             if rows > most.saturating_mul(2) {
                 left.take_rows(rows, most)?;
             }
+            if !lies_within(&batch, body.len()) {
+                return Err(broken(WHAT, &"a part of a batch lies outside its message"));
+            }
             // Taken for good: what is decoded lies in memory beside the cells made of it.
             left.take_bytes(grown(&batch, body))?;
         }
         rest = next;
     }
     Ok(())
+}
+
+/// Whether all parts of a batch are in the bytes behind its message's head.
+fn lies_within(batch: &Batch<'_>, length: usize) -> bool {
+    let fits = |buffer: &arrow_ipc::Buffer| {
+        let (at, long) = (usize::try_from(buffer.offset()).ok(), usize::try_from(buffer.length()).ok());
+        at.zip(long).and_then(|(at, long)| at.checked_add(long)).is_some_and(|end| end <= length)
+    };
+    batch.buffers().is_none_or(|all| all.iter().all(fits))
 }
 
 /// Bytes that the compressed parts of a batch say they become.

@@ -30,6 +30,13 @@ fn broken(what: &str, e: &dyn std::fmt::Display) -> Error {
     Error::corrupt(format!("not {what} that can be read: {text}"))
 }
 
+/// Runs a library's reader of bytes that nobody vouches for. Where it panics on them, as fuzzing found it to, the file is
+/// broken; the reader is not used again.
+fn guarded<T>(what: &str, read: impl FnOnce() -> T) -> lyceum_core::Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+        .map_err(|_| broken(what, &"its parts contradict each other"))
+}
+
 /// Parquet or Arrow from memory to text cells, for whoever holds the bytes already.
 ///
 /// # Errors

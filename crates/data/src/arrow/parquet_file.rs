@@ -1,6 +1,6 @@
 //! Parquet: the footer is checked against the file and the limits before a page is read.
 
-use super::{Limits, broken};
+use super::{Limits, broken, guarded};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use lyceum_core::{Error, ErrorKind, Result};
@@ -19,6 +19,8 @@ pub(super) struct Reader {
     inner: ParquetRecordBatchReader,
     schema: SchemaRef,
     rows: usize,
+    /// After an error nothing more is asked for.
+    over: bool,
 }
 
 /// Opens a file: reads its footer, checks it, decodes nothing yet.
@@ -28,14 +30,14 @@ pub(super) fn open(file: impl ChunkReader + 'static, left: &mut Limits) -> Resul
         .with_skip_arrow_metadata(true)
         .with_page_index_policy(PageIndexPolicy::Skip);
     let length = file.len();
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(|e| broken(WHAT, &e))?;
+    let builder = guarded(WHAT, || ParquetRecordBatchReaderBuilder::try_new_with_options(file, options))?
+        .map_err(|e| broken(WHAT, &e))?;
     let rows = check(builder.metadata(), length, left)?;
     let schema = builder.schema().clone();
     // Nested columns are refused by name before a reader of them is made.
     super::columns::columns(&schema)?;
-    let inner = builder.with_batch_size(BATCH).build().map_err(|e| broken(WHAT, &e))?;
-    Ok(Reader { inner, schema, rows })
+    let inner = guarded(WHAT, || builder.with_batch_size(BATCH).build())?.map_err(|e| broken(WHAT, &e))?;
+    Ok(Reader { inner, schema, rows, over: false })
 }
 
 impl Reader {
@@ -53,7 +55,13 @@ impl Iterator for Reader {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.inner.next()?.map_err(|e| broken(WHAT, &e)))
+        if self.over {
+            return None;
+        }
+        let next = guarded(WHAT, || self.inner.next()).transpose()?;
+        let next = next.and_then(|batch| batch.map_err(|e| broken(WHAT, &e)));
+        self.over = next.is_err();
+        Some(next)
     }
 }
 

@@ -34,7 +34,7 @@ pub fn rows(body: &[u8], limits: Limits) -> Result<Vec<Value>> {
                 maps.get_mut(row).map(|m| m.insert(name.clone(), value));
                 Ok(())
             })
-            .map_err(|e| e.at_key(format!("column \"{name}\"")))?;
+            .map_err(|e| e.hint(format!("it is column \"{name}\"")))?;
         }
         out.extend(maps.into_iter().map(Value::from));
     }
