@@ -10,15 +10,6 @@ use arrow_ipc::{MessageHeader, RecordBatch as Batch, root_as_message};
 use arrow_schema::SchemaRef;
 use lyceum_core::{Error, Result};
 
-/// The two ways in which messages come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// `application/vnd.apache.arrow.stream`.
-    Stream,
-    /// `application/vnd.apache.arrow.file`, also Feather 2: `ARROW1` at both ends.
-    File,
-}
-
 const WHAT: &str = "an Arrow stream or file";
 const MAGIC: &[u8] = b"ARROW1";
 /// The mark before a message's length, since version 0.15.

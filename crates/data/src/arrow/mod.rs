@@ -18,7 +18,7 @@ mod write;
 pub(crate) use cells::{read_ipc, read_parquet};
 pub use limits::Limits;
 pub(crate) use numbers::{NumberBatches, is_columnar};
-pub use values::{Form, rows};
+pub use values::rows;
 pub use write::{file_bytes, stream_bytes};
 
 use lyceum_core::Error;

@@ -8,8 +8,6 @@ use arrow_schema::{DataType, TimeUnit};
 use lyceum_core::{Error, Map, Result, Value};
 use std::sync::Arc;
 
-pub use super::ipc::Form;
-
 /// The rows of an Arrow body, each as a map; absent cells are null.
 ///
 /// # Errors
