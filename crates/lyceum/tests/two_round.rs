@@ -77,7 +77,7 @@ fn sparse_rows() {
         let mut out = String::new();
         for i in from..from + rows {
             let _ = write!(out, "{}", u8::from(draw(i) > 500));
-            (0..columns).filter(|c| draw(i * 31 + c) % 3 == 0).for_each(|c| {
+            (0..columns).filter(|c| draw(i * 31 + c).is_multiple_of(3)).for_each(|c| {
                 let _ = write!(out, " {c}:{}", (draw(i * 17 + c) + draw(i)) / 10);
             });
             out.push('\n');
