@@ -23,13 +23,25 @@ pub fn arrow(bytes: &[u8]) {
     }
 }
 
-/// CSV, TSV and LibSVM, as numbers and as a table.
+/// CSV, TSV and LibSVM: as numbers, at once and a part at a time, and as a table of text cells.
 pub fn text(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         for header in [false, true] {
             let _ = numbers::parse(text, header).map(|file| file.rows());
         }
     }
+    thread_local!(static DIR: tempfile::TempDir = tempfile::tempdir().unwrap());
+    DIR.with(|dir| {
+        let file = dir.path().join("a.csv");
+        std::fs::write(&file, bytes).unwrap();
+        let _ = lyceum_data::read(&file).map(|raw| raw.rows());
+        if let Ok(stream) = numbers::NumberStream::open(&file, true) {
+            let _ = stream.each(None, |cells| {
+                cells.width();
+                Ok(())
+            });
+        }
+    });
 }
 
 /// LightGBM's model file: what is read predicts.
