@@ -87,7 +87,7 @@ impl Axes {
         let room = ((WIDTH - LEFT - RIGHT) / self.names.len().max(1) as f64 / 6.0) as usize;
         let named = self.names.iter().enumerate().map(|(i, n)| (i as f64, cut(n, room.max(2))));
         let marks: Vec<(f64, String)> = if self.names.is_empty() {
-            ticks(self.x).into_iter().map(|t| (t, short(t))).collect()
+            ticks(self.x).into_iter().map(|t| (t, tick_text(t))).collect()
         } else {
             named.collect()
         };
@@ -117,7 +117,7 @@ impl Axes {
                 "<text class=\"tick\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
                 LEFT - 6.0,
                 py + 4.0,
-                short(tick)
+                tick_text(tick)
             );
         }
         let middle = LEFT + (WIDTH - LEFT - RIGHT) / 2.0;
@@ -174,6 +174,13 @@ pub(super) fn ticks((low, high): (f64, f64)) -> Vec<f64> {
     (first..first + 12).map(|i| i as f64 * step).take_while(|t| *t <= high + step * 1e-9).collect()
 }
 
+/// A tick's number; of large ones thousands, millions and so on.
+fn tick_text(x: f64) -> String {
+    let units = [(1e4, 1e3, "k"), (1e6, 1e6, "M"), (1e9, 1e9, "G"), (1e12, 1e12, "T")];
+    let unit = units.iter().rev().find(|(from, _, _)| x.abs() >= *from && x.abs() < 1e15);
+    unit.map_or_else(|| short(x), |(_, one, name)| format!("{}{name}", short(x / one)))
+}
+
 /// A number in few characters.
 pub(crate) fn short(x: f64) -> String {
     let a = x.abs();
@@ -205,6 +212,10 @@ mod tests {
         assert_eq!(
             [short(0.25), short(1234.0), short(1e-9), short(12.34)],
             ["0.25", "1234", "1.0e-9", "12.3"]
+        );
+        assert_eq!(
+            [4000.0, -25_000.0, 600_000.0, 2.5e6, 3e16].map(tick_text),
+            ["4000", "-25k", "600k", "2.5M", "3.0e16"]
         );
     }
 }

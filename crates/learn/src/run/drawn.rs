@@ -6,11 +6,12 @@ use super::files::write_report;
 use super::summary::{Summary, outputs};
 use crate::explain::report::explained;
 use crate::fit::{Curves, Material};
-use crate::fitted::is_fitted;
+use crate::fitted::{Fitted, is_fitted};
 use crate::model::{Learned, TabularModel};
-use lyceum_core::{Error, FitContext, Result};
+use lyceum_core::{Error, FitContext, Params, Result, Value};
 use lyceum_data::{Splits, file_hash, read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Draws the report of a fitted estimator's folder from a table with the target: from the rows that were held out, where
 /// the table is the one that it learned from, else from all rows; `part` says otherwise. It lies in the folder; the
@@ -50,7 +51,7 @@ pub fn visualize_on(folder: &Path, dataset: &Path, part: Option<Part>, cx: &FitC
         model_type: fitted.entry.name.into(),
         facts: vec![
             fact("Model", fitted.entry.doc.into()),
-            fact("Parameters", fitted.story.params.to_string()),
+            fact("Parameters", chosen(fitted)),
             fact("Learned from", own.map(|(n, h)| data(n, h)).collect::<Vec<_>>().join(", ")),
             fact("Rows", format!("{training} training, {kept} for calibration and threshold, {test} test")),
             fact(
@@ -68,6 +69,19 @@ pub fn visualize_on(folder: &Path, dataset: &Path, part: Option<Part>, cx: &FitC
         outputs,
     };
     write_report(folder, &summary)
+}
+
+/// The parameters that are not as they are where nobody says.
+fn chosen(fitted: &Fitted) -> String {
+    let usual = fitted.entry.make(&Params::new()).map(|e| Value::Map(Arc::new(e.params())).to_json());
+    let usual = usual.unwrap_or_default();
+    let set = fitted.story.params.as_object().into_iter().flatten();
+    let shown = set.filter(|(name, value)| usual.get(name) != Some(value)).map(|(name, value)| match value {
+        serde_json::Value::String(word) => format!("{name} {word}"),
+        other => format!("{name} {other}"),
+    });
+    let shown: Vec<String> = shown.collect();
+    if shown.is_empty() { "all as by default".into() } else { shown.join(", ") }
 }
 
 /// Why a fitted estimator's folder has no report to draw again.
