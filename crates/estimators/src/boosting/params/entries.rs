@@ -70,7 +70,7 @@ pub(super) const NOT_HERE: &[(&str, &str)] = &[
     ("machines", SEVERAL),
     ("workers", SEVERAL),
     ("nodes", SEVERAL),
-    ("parser_config_file", "rows are read as CSV, TSV or LibSVM only"),
+    ("parser_config_file", "rows are read as CSV, TSV, LibSVM, Parquet or Arrow"),
     ("bagging_by_query", "rows are drawn one by one, not by query"),
     (
         "lambdarank_position_bias_regularization",

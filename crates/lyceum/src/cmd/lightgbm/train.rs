@@ -5,7 +5,7 @@ use super::set::Set;
 use super::settings::Settings;
 use super::writable;
 use crate::ui::Ui;
-use lyceum_core::{FitContext, Result, write_atomic};
+use lyceum_core::{FitContext, Params, Result, write_atomic};
 use lyceum_estimators::boosting::{Booster, BoostingParams, Curve, Job, Step};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -27,9 +27,33 @@ struct Report {
     train_s: f64,
 }
 
+/// Says where machinery was asked for that is not here; the model is the same without it.
+fn elsewhere(learner: &Params) -> Vec<String> {
+    let usual: [(&[&str], &str, &str); 2] = [
+        (&["device_type", "device"], "cpu", "trees are grown on the processor"),
+        (
+            &["tree_learner", "tree", "tree_type", "tree_learner_type"],
+            "serial",
+            "training runs on one machine",
+        ),
+    ];
+    let mut notes = Vec::new();
+    for (name, value) in learner.iter() {
+        let Some((_, usual, what)) = usual.iter().find(|(names, _, _)| names.contains(&&**name)) else {
+            continue;
+        };
+        let value = value.as_str().unwrap_or_default();
+        if value != *usual {
+            notes.push(format!("{name}={value}: {what}"));
+        }
+    }
+    notes
+}
+
 pub(super) fn run(settings: &Settings, fit: &FitContext, ui: &Ui) -> Result<()> {
     let params = BoostingParams::from_params(&settings.learner)?;
     params.check_files()?;
+    elsewhere(&settings.learner).iter().for_each(|note| ui.note(note));
     let output = PathBuf::from(settings.or("output_model", "LightGBM_model.txt"));
     writable(&output)?;
     let start = Instant::now();
@@ -126,4 +150,25 @@ fn values(curves: &[Curve], best: Option<usize>) -> BTreeMap<String, BTreeMap<St
 pub(super) fn model(settings: &Settings) -> Result<Booster> {
     let path = settings.file("input_model", "the model to use")?;
     Booster::read(Path::new(&path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machinery_that_is_not_here_is_told() {
+        let learner = |words: &[(&str, &str)]| -> Params {
+            words.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect()
+        };
+        let told = elsewhere(&learner(&[("device", "gpu"), ("num_leaves", "7"), ("tree_learner", "data")]));
+        assert_eq!(
+            told,
+            [
+                "device=gpu: trees are grown on the processor",
+                "tree_learner=data: training runs on one machine"
+            ]
+        );
+        assert!(elsewhere(&learner(&[("device_type", "cpu"), ("tree_learner", "serial")])).is_empty());
+    }
 }
