@@ -3,7 +3,7 @@
 //! All messages are looked over before the first is decoded: how many rows they announce and how large compressed
 //! parts say they become, so that a small body cannot grow without bound.
 
-use super::{Limits, broken, guarded};
+use super::{Batches, Limits, broken, guarded};
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::{MessageHeader, RecordBatch as Batch, root_as_message};
@@ -17,9 +17,9 @@ const CONTINUES: [u8; 4] = [0xff; 4];
 
 /// Batches of a body.
 pub(super) struct Reader<'a> {
-    inner: StreamReader<&'a [u8]>,
-    /// After an error nothing more is asked for.
-    over: bool,
+    batches: Batches<StreamReader<&'a [u8]>>,
+    /// Rows that the messages announce.
+    pub(super) rows: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -34,13 +34,13 @@ impl<'a> Reader<'a> {
             return Err(broken(WHAT, &"it is empty"));
         }
         let stream = if body.starts_with(MAGIC) { within_file(body) } else { body };
-        look_over(stream, left)?;
+        let rows = look_over(stream, left)?;
         let inner = guarded(WHAT, || StreamReader::try_new(stream, None))?.map_err(|e| broken(WHAT, &e))?;
-        Ok(Self { inner, over: false })
+        Ok(Self { batches: Batches { inner, what: WHAT, over: false }, rows })
     }
 
     pub(super) fn schema(&self) -> SchemaRef {
-        self.inner.schema()
+        self.batches.inner.schema()
     }
 }
 
@@ -48,13 +48,7 @@ impl Iterator for Reader<'_> {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.over {
-            return None;
-        }
-        let next = guarded(WHAT, || self.inner.next()).transpose()?;
-        let next = next.and_then(|batch| batch.map_err(|e| broken(WHAT, &e)));
-        self.over = next.is_err();
-        Some(next)
+        self.batches.next()
     }
 }
 
@@ -73,11 +67,11 @@ pub(super) fn short() -> Error {
     broken("a table", &"a batch has fewer columns than the schema")
 }
 
-/// Rows and grown sizes that the messages announce, held to the limits.
-fn look_over(mut rest: &[u8], left: &mut Limits) -> Result<()> {
+/// Rows and grown sizes that the messages announce, held to the limits. Gives the rows of the table.
+fn look_over(mut rest: &[u8], left: &mut Limits) -> Result<usize> {
     let cut = || broken(WHAT, &"it ends in the middle of a message");
     let most = left.rows;
-    let mut rows = 0usize;
+    let (mut rows, mut of_table) = (0usize, 0usize);
     while let Some((mut length, mut after)) = rest.split_first_chunk::<4>() {
         if *length == CONTINUES {
             (length, after) = after.split_first_chunk::<4>().ok_or_else(cut)?;
@@ -96,7 +90,11 @@ fn look_over(mut rest: &[u8], left: &mut Limits) -> Result<()> {
             _ => None,
         };
         if let Some(batch) = batch {
-            rows = rows.saturating_add(usize::try_from(batch.length()).map_err(|_| cut())?);
+            let own = usize::try_from(batch.length()).map_err(|_| cut())?;
+            rows = rows.saturating_add(own);
+            if message.header_type() == MessageHeader::RecordBatch {
+                of_table = of_table.saturating_add(own);
+            }
             if rows > most.saturating_mul(2) {
                 left.take_rows(rows, most)?;
             }
@@ -108,7 +106,7 @@ fn look_over(mut rest: &[u8], left: &mut Limits) -> Result<()> {
         }
         rest = next;
     }
-    Ok(())
+    Ok(of_table)
 }
 
 /// Whether all parts of a batch are in the bytes behind its message's head.

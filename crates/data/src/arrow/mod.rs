@@ -21,6 +21,7 @@ pub(crate) use numbers::{NumberBatches, is_columnar};
 pub use values::rows;
 pub use write::{file_bytes, stream_bytes};
 
+use arrow_array::RecordBatch;
 use lyceum_core::Error;
 
 /// What the libraries say of a broken file.
@@ -35,6 +36,31 @@ fn broken(what: &str, e: &dyn std::fmt::Display) -> Error {
 fn guarded<T>(what: &str, read: impl FnOnce() -> T) -> lyceum_core::Result<T> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
         .map_err(|_| broken(what, &"its parts contradict each other"))
+}
+
+/// A library's batches, read guarded. After an error nothing more is asked for.
+struct Batches<I> {
+    inner: I,
+    what: &'static str,
+    over: bool,
+}
+
+impl<I, E> Iterator for Batches<I>
+where
+    I: Iterator<Item = std::result::Result<RecordBatch, E>>,
+    E: std::fmt::Display,
+{
+    type Item = lyceum_core::Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
+        }
+        let next = guarded(self.what, || self.inner.next()).transpose()?;
+        let next = next.and_then(|batch| batch.map_err(|e| broken(self.what, &e)));
+        self.over = next.is_err();
+        Some(next)
+    }
 }
 
 /// Parquet or Arrow from memory to text cells, for whoever holds the bytes already.

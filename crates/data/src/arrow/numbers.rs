@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
-use lyceum_core::{Error, Result, Value};
+use lyceum_core::{Error, ErrorKind, Result, Value};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,13 +39,15 @@ impl NumberBatches {
             let reader = parquet_file::open(file, &mut Limits::default())?;
             (columns::columns(&reader.schema())?, reader.rows(), Source::Parquet(path.to_path_buf()))
         } else {
+            let length = std::fs::metadata(path).map_err(|e| Error::io(path, "read", e))?.len();
+            if length > crate::MAX_FILE_BYTES {
+                let message =
+                    format!("the file has {length} bytes, at most {} are read", crate::MAX_FILE_BYTES);
+                return Err(Error::new(ErrorKind::TooLarge, message).hint("write it as Parquet"));
+            }
             let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read", e))?;
             let reader = ipc::Reader::new(&bytes, &mut Limits::default())?;
-            let columns = columns::columns(&reader.schema())?;
-            let mut rows = 0usize;
-            for batch in reader {
-                rows = rows.saturating_add(batch?.num_rows());
-            }
+            let (columns, rows) = (columns::columns(&reader.schema())?, reader.rows);
             (columns, rows, Source::Ipc(bytes))
         };
         let names = columns.iter().map(|(_, name)| name.to_string()).collect();

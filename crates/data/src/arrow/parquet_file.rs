@@ -1,6 +1,6 @@
 //! Parquet: the footer is checked against the file and the limits before a page is read.
 
-use super::{Limits, broken, guarded};
+use super::{Batches, Limits, broken, guarded};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use lyceum_core::{Error, ErrorKind, Result};
@@ -16,11 +16,9 @@ const BATCH: usize = 8192;
 
 /// Batches of a file.
 pub(super) struct Reader {
-    inner: ParquetRecordBatchReader,
+    batches: Batches<ParquetRecordBatchReader>,
     schema: SchemaRef,
     rows: usize,
-    /// After an error nothing more is asked for.
-    over: bool,
 }
 
 /// Opens a file: reads its footer, checks it, decodes nothing yet.
@@ -37,7 +35,7 @@ pub(super) fn open(file: impl ChunkReader + 'static, left: &mut Limits) -> Resul
     // Nested columns are refused by name before a reader of them is made.
     super::columns::columns(&schema)?;
     let inner = guarded(WHAT, || builder.with_batch_size(BATCH).build())?.map_err(|e| broken(WHAT, &e))?;
-    Ok(Reader { inner, schema, rows, over: false })
+    Ok(Reader { batches: Batches { inner, what: WHAT, over: false }, schema, rows })
 }
 
 impl Reader {
@@ -55,13 +53,7 @@ impl Iterator for Reader {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.over {
-            return None;
-        }
-        let next = guarded(WHAT, || self.inner.next()).transpose()?;
-        let next = next.and_then(|batch| batch.map_err(|e| broken(WHAT, &e)));
-        self.over = next.is_err();
-        Some(next)
+        self.batches.next()
     }
 }
 

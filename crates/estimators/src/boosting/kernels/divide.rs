@@ -230,6 +230,13 @@ mod tests {
                 assert_eq!(l, unsafe { eight(&rows, &column, &set, &mut e, &mut f) });
                 assert_eq!((&a[..l], &b[..rows.len() - l]), (&e[..l], &f[..rows.len() - l]));
             }
+            #[cfg(target_arch = "x86_64")]
+            if level() >= Level::Avx512 {
+                let (mut e, mut f) = (room(), room());
+                // SAFETY: as above; the set was made for the column's bins.
+                assert_eq!(l, unsafe { wide(&rows, &column, &set, &mut e, &mut f) });
+                assert_eq!((&a[..l], &b[..rows.len() - l]), (&e[..l], &f[..rows.len() - l]));
+            }
             assert!(a[..l].iter().all(|r| set.has(column[*r as usize].number())));
         }
     }
