@@ -55,6 +55,23 @@ impl SharedBytes {
             .then(|| Self { owner: Arc::clone(&self.owner), range: start..end })
     }
 
+    /// Gives whole pages of a mapped file back to the system, which reads them again when they are next touched: for
+    /// bytes that were copied into another layout.
+    pub fn forget(&self) {
+        #[cfg(unix)]
+        if let Owner::Map(map) = &*self.owner {
+            const PAGE: usize = 1 << 12;
+            let start = self.range.start.next_multiple_of(PAGE);
+            let end = self.range.end / PAGE * PAGE;
+            if start < end {
+                // SAFETY: the map is read-only and backed by a file, so that forgotten pages come back as they were.
+                let _ = unsafe {
+                    map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, end - start)
+                };
+            }
+        }
+    }
+
     /// Whether the bytes lie in a mapped file (and so count as cache rather than as memory in use).
     pub fn is_mapped(&self) -> bool {
         matches!(*self.owner, Owner::Map(_))

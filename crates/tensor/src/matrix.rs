@@ -135,6 +135,11 @@ impl Matrix {
         self.data.len()
     }
 
+    /// Gives the memory of a mapped file's bytes back until they are read again.
+    pub fn forget(&self) {
+        self.data.forget();
+    }
+
     /// Whether the bytes lie in a mapped file.
     pub fn is_mapped(&self) -> bool {
         self.data.is_mapped()

@@ -5,9 +5,9 @@
 use super::half_at;
 
 /// Steps of the IQ4 formats.
-const IQ4: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+pub(crate) const IQ4: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 /// Twice the values of a 4-bit float (1 sign, 2 exponent, 1 mantissa bits).
-const E2M1: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+pub(crate) const E2M1: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
 /// NF4's steps: quantiles of a normal distribution, scaled to ±1, with a 0 (Dettmers et al. 2023, appendix E).
 pub(crate) const NF4: [f32; 16] = [

@@ -40,7 +40,7 @@ pub(super) fn q3_k(b: &[u8; 110], x: &mut [f32; 256]) {
 }
 
 /// Scale `j` of 16 in Q3_K: 4 low bits in bytes 0..8, 2 high bits in bytes 8..12.
-fn six_bit_scale(packed: &[u8], j: usize) -> i32 {
+pub(crate) fn six_bit_scale(packed: &[u8], j: usize) -> i32 {
     let low = if j < 8 { packed[j] & 15 } else { packed[j - 8] >> 4 };
     let high = packed[8 + j % 4] >> (2 * (j / 4)) & 3;
     i32::from(low | high << 4)

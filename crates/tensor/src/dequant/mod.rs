@@ -4,7 +4,7 @@
 #![allow(clippy::indexing_slicing, reason = "blocks are arrays of a constant size")]
 
 pub(crate) mod codebook;
-mod k;
+pub(crate) mod k;
 mod simple;
 
 use crate::Format;

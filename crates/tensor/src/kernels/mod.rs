@@ -1,18 +1,33 @@
 //! Kernels: what costs the time, each with a scalar definition and a faster twin chosen at run time.
-//! `LYCEUM_CPU=scalar` (or `avx2`, `avx512`) forces a level; a level that the processor lacks is never taken.
+//! `LYCEUM_ISA=scalar` (or `avx2`, `avx512`, `amx`) forces a level; a level that the processor lacks is never taken.
 
 mod activations;
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attention;
-mod eight;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod codes;
+mod dot;
 mod elementwise;
+#[cfg(target_arch = "x86_64")]
+mod expand;
 mod float;
-mod four;
 mod packed;
+mod pairs;
 mod parallel;
 mod product;
+mod scalar;
+mod shape;
+mod strips;
+#[cfg(target_arch = "x86_64")]
+mod tiled;
+mod tiles;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
 mod widen;
 
-pub use activations::{Activations, Quantised};
+pub use activations::Activations;
 pub use attention::{BLOCK, Cache, CacheLayer, attend};
 pub use elementwise::{
     add, add_scaled, argmax, exp_all, log_sum_exp, max, rms_norm, rms_norm_back, rotate_halves, silu_times,
@@ -35,19 +50,50 @@ pub enum Level {
     Avx2,
     /// AVX2 and AVX-512 with F, BW, CD, DQ and VL.
     Avx512,
+    /// All that, and matrix units for bf16 with the AVX-512 that comes with them.
+    Amx,
+}
+
+impl Level {
+    /// All levels, the lowest first, as `LYCEUM_ISA` names them.
+    pub const NAMES: [(&str, Self); 4] =
+        [("scalar", Self::Scalar), ("avx2", Self::Avx2), ("avx512", Self::Avx512), ("amx", Self::Amx)];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, level)| *level == self).map_or("scalar", |(name, _)| name)
+    }
 }
 
 /// The level in use, decided once.
 pub fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(|| {
-        let forced = std::env::var("LYCEUM_CPU").ok();
-        let most = match forced.as_deref() {
-            Some("scalar") => Level::Scalar,
-            Some("avx2") => Level::Avx2,
-            _ => Level::Avx512,
-        };
+        let forced = std::env::var("LYCEUM_ISA").unwrap_or_default();
+        let most =
+            Level::NAMES.iter().find(|(name, _)| *name == forced).map_or(Level::Amx, |(_, level)| *level);
         best().min(most)
+    })
+}
+
+/// Vectors for products of whole numbers.
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Vectors {
+    None,
+    /// AVX2.
+    Narrow,
+    /// AVX-512 VNNI.
+    Wide,
+}
+
+#[cfg(target_arch = "x86_64")]
+fn vectors() -> Vectors {
+    static VECTORS: OnceLock<Vectors> = OnceLock::new();
+    *VECTORS.get_or_init(|| match level() {
+        Level::Scalar => Vectors::None,
+        Level::Avx512 | Level::Amx if is_x86_feature_detected!("avx512vnni") => Vectors::Wide,
+        _ => Vectors::Narrow,
     })
 }
 
@@ -79,6 +125,7 @@ fn best() -> Level {
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl");
     match (has, wide) {
+        (true, true) if amx::usable() => Level::Amx,
         (true, true) => Level::Avx512,
         (true, false) => Level::Avx2,
         _ => Level::Scalar,

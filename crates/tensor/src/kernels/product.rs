@@ -3,17 +3,13 @@
 
 #![allow(clippy::indexing_slicing, reason = "strips and rows within lengths that are asserted")]
 
-use super::activations::{Activations, PAIR};
-use super::four::Row;
-use super::packed::{Kind, Packed, STRIP};
-use super::{eight, float, four};
+use super::activations::Activations;
+use super::packed::{Packed, Store};
+use super::shape::{STRIP, Shape, with_shape};
+use super::strips::Strips;
+use super::{dot, float, pairs};
 use crate::{Matrix, Pool};
 use std::ops::Range;
-
-/// Rows of inputs that a strip is read for at once.
-const ROWS: usize = 4;
-/// Outputs that are widened at once on the f32 path.
-const PANEL: usize = 16;
 
 /// One product: `out` is `[rows of the input, outputs]`, row-major.
 pub struct Target<'a> {
@@ -23,7 +19,7 @@ pub struct Target<'a> {
     pub out: &'a mut [f32],
 }
 
-struct Out {
+pub(super) struct Out {
     start: *mut f32,
     stride: usize,
 }
@@ -46,7 +42,7 @@ impl Out {
     ///
     /// # Safety
     /// The row and the columns must be inside, and no other task may write the same columns.
-    unsafe fn write(&self, row: usize, from: usize, values: &[f32]) {
+    pub(super) unsafe fn write(&self, row: usize, from: usize, values: &[f32]) {
         // SAFETY: as the contract says.
         unsafe {
             std::ptr::copy_nonoverlapping(
@@ -58,10 +54,11 @@ impl Out {
     }
 }
 
-/// Computes all products of one input. Every row is computed in the same order however many there are.
+/// Computes all products of one input. Unless matrix units are at work ([`Activations::set_steady`]), every row is
+/// computed in the same order however many there are.
 ///
 /// # Panics
-/// When a shape does not fit, or inputs as whole numbers are wanted and were not made ([`Activations::quantise`]).
+/// When a shape does not fit, or inputs are wanted that were not made ([`Activations::quantise`]).
 pub fn product(pool: &Pool, input: &Activations, targets: &mut [Target<'_>]) {
     let outs: Vec<Out> = targets
         .iter_mut()
@@ -72,7 +69,7 @@ pub fn product(pool: &Pool, input: &Activations, targets: &mut [Target<'_>]) {
         })
         .collect();
     let total: usize = targets.iter().map(|t| t.weights.rows.div_ceil(STRIP)).sum();
-    let step = (total / (pool.threads() * 4)).max(2).next_multiple_of(2);
+    let step = (total / (pool.threads() * 4)).clamp(2, most_strips(input)).next_multiple_of(2);
     let mut tasks: Vec<(usize, Range<usize>)> = Vec::new();
     for (i, t) in targets.iter().enumerate() {
         let strips = t.weights.rows.div_ceil(STRIP);
@@ -86,52 +83,55 @@ pub fn product(pool: &Pool, input: &Activations, targets: &mut [Target<'_>]) {
     });
 }
 
+/// Strips of a task: where many rows are computed with tiles, as many as stay in the second cache once expanded.
+fn most_strips(input: &Activations) -> usize {
+    if input.tiled { super::tiled::panel(input.cols / 32) } else { usize::MAX - 1 }
+}
+
 /// # Safety
 /// No other task may have the same strips of the same output.
 unsafe fn one_task(w: &Packed, input: &Activations, strips: Range<usize>, out: &Out) {
-    match &w.kind {
-        // SAFETY (all three): the contract is passed on.
-        Kind::Four(bytes) => unsafe { packed_task(w, bytes, four::BYTES, input, strips, out, four::strip) },
-        Kind::Eight(bytes) => unsafe {
-            packed_task(w, bytes, eight::BYTES, input, strips, out, eight::strip)
+    // SAFETY (all): the contract is passed on.
+    match &w.store {
+        #[cfg(target_arch = "x86_64")]
+        Store::Strips(s) if input.tiled => with_shape!(s.kind, S => unsafe {
+            super::tiled::strips::<S>(s, &input.tiles, strips, w.rows, out);
+        }),
+        #[cfg(target_arch = "x86_64")]
+        Store::Pairs(p) if input.tiled => unsafe {
+            super::tiled::pairs(p, &input.tiles, strips, w.rows, out);
         },
-        Kind::Plain(m) => unsafe { plain_task(m, input, strips.start * STRIP..strips.end * STRIP, out) },
+        Store::Strips(s) => with_shape!(s.kind, S => unsafe { dots::<S>(s, w.rows, input, strips, out) }),
+        Store::Pairs(p) => {
+            let mut values = vec![[0.0; STRIP]; input.rows];
+            for s in strips {
+                pairs::strip(p.strip(s), &input.x, &mut values);
+                let width = STRIP.min(w.rows - s * STRIP);
+                for (r, values) in values.iter().enumerate() {
+                    unsafe { out.write(r, s * STRIP, &values[..width]) };
+                }
+            }
+        }
+        Store::Plain(m) => unsafe {
+            plain_task(m, input, strips.start * STRIP..strips.end * STRIP, out);
+        },
     }
 }
 
 /// # Safety
 /// As [`one_task`].
-unsafe fn packed_task(
-    w: &Packed,
-    bytes: &[u8],
-    block: usize,
-    input: &Activations,
-    strips: Range<usize>,
-    out: &Out,
-    kernel: impl Fn(&[u8], &[Row<'_>], &mut [[f32; STRIP]]),
-) {
-    let blocks = w.cols / 32;
-    let x = &input.quantised;
-    assert!(x.q.len() >= input.rows * blocks * PAIR, "inputs as whole numbers");
-    let row = |r: usize| Row {
-        q: &x.q[r * blocks * PAIR..][..blocks * PAIR],
-        d: &x.d[r * blocks..][..blocks],
-        s: &x.s[r * blocks..][..blocks],
-    };
+unsafe fn dots<S: Shape>(w: &Strips, outputs: usize, input: &Activations, strips: Range<usize>, out: &Out) {
     for s in strips {
-        let strip = &bytes[s * blocks * block..][..blocks * block];
-        let width = STRIP.min(w.rows - s * STRIP);
-        let mut first = 0;
-        while first < input.rows {
-            let n = ROWS.min(input.rows - first);
-            let rows = [0, 1, 2, 3].map(|i| row((first + i).min(input.rows - 1)));
-            let mut values = [[0.0; STRIP]; ROWS];
-            kernel(strip, &rows[..n], &mut values);
-            for (i, values) in values[..n].iter().enumerate() {
+        let width = STRIP.min(outputs - s * STRIP);
+        for first in (0..input.rows).step_by(dot::ROWS) {
+            let mut values = [[0.0; STRIP]; dot::ROWS];
+            let values = &mut values[..dot::ROWS.min(input.rows - first)];
+            dot::strip::<S>(w.strip(s), &input.quantised, first, values);
+            for (i, values) in values.iter().enumerate() {
+                let scaled = values.map(|x| x * w.unit);
                 // SAFETY: these columns are this task's.
-                unsafe { out.write(first + i, s * STRIP, &values[..width]) };
+                unsafe { out.write(first + i, s * STRIP, &scaled[..width]) };
             }
-            first += n;
         }
     }
 }
@@ -140,14 +140,14 @@ unsafe fn packed_task(
 /// As [`one_task`].
 unsafe fn plain_task(m: &Matrix, input: &Activations, outputs: Range<usize>, out: &Out) {
     let cols = m.cols();
-    let mut panel = vec![0.0; PANEL * cols];
+    let mut panel = vec![0.0; STRIP * cols];
     let end = outputs.end.min(m.rows());
-    for from in (outputs.start..end).step_by(PANEL) {
-        let n = PANEL.min(end - from);
+    for from in (outputs.start..end).step_by(STRIP) {
+        let n = STRIP.min(end - from);
         m.dequantize_rows(from..from + n, &mut panel[..n * cols]);
         for r in 0..input.rows {
             let x = &input.x[r * cols..][..cols];
-            let mut values = [0.0; PANEL];
+            let mut values = [0.0; STRIP];
             for i in (0..n).step_by(4) {
                 let rows = [0, 1, 2, 3].map(|k| &panel[(i + k).min(n - 1) * cols..][..cols]);
                 values[i..i + 4].copy_from_slice(&float::dot4(rows, x));
