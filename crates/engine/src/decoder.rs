@@ -8,7 +8,7 @@ use crate::adapters::Prepared;
 use block::Block;
 use lyceum_models::rope::Frequencies;
 use lyceum_models::{DecoderSpec, DecoderWeights, Module, Projection};
-use lyceum_tensor::kernels::{self, Activations, Cache, Packed, Target};
+use lyceum_tensor::kernels::{self, Activations, Cache, Packed, Queries, Target};
 use lyceum_tensor::{Matrix, Pool};
 use scratch::Scratch;
 use std::ops::Range;
@@ -60,6 +60,26 @@ pub struct Batch {
     pub segments: Vec<Segment>,
     /// Rows whose logits are wanted, ascending.
     pub wanted: Vec<usize>,
+}
+
+impl Batch {
+    /// Neighbouring rows of one sequence with neighbouring positions: what attention computes together.
+    fn queries(&self) -> Vec<Queries<'_>> {
+        let mut all: Vec<Queries<'_>> = Vec::new();
+        let mut before: Option<Row> = None;
+        for (i, row) in self.rows.iter().enumerate() {
+            let follows = |b: Row| b.table == row.table && b.position + 1 == row.position;
+            match all.last_mut().filter(|_| before.is_some_and(follows)) {
+                Some(last) => last.rows.end = i + 1,
+                None => {
+                    let table = self.tables.get(row.table).map(Vec::as_slice).unwrap_or_default();
+                    all.push(Queries { rows: i..i + 1, first: row.position, table });
+                }
+            }
+            before = Some(*row);
+        }
+        all
+    }
 }
 
 /// A decoder ready to run.

@@ -3,9 +3,8 @@
 use super::scratch::Scratch;
 use super::{Batch, QKV, adapt, add_bias};
 use lyceum_models::{DecoderSpec, LayerWeights, Module, Projection};
-use lyceum_tensor::kernels::{self, Activations, BLOCK, CacheLayer, Packed, Target};
+use lyceum_tensor::kernels::{self, Activations, BLOCK, CacheLayer, Packed, Seen, Target};
 use lyceum_tensor::{Matrix, Pool};
-use std::cell::RefCell;
 
 pub(super) struct Block {
     attn_norm: Vec<f32>,
@@ -16,10 +15,6 @@ pub(super) struct Block {
     q_norm: Option<Vec<f32>>,
     k_norm: Option<Vec<f32>>,
     window: Option<usize>,
-}
-
-thread_local! {
-    static SCORES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Block {
@@ -154,19 +149,9 @@ impl Block {
         q: &[f32],
         out: &mut Activations,
     ) {
-        let heads = spec.attention.kv_heads;
-        let width = spec.group() * spec.attention.head_dim;
         out.reset(batch.rows.len(), spec.q_dim());
-        kernels::chunks(pool, out.rows_mut(), width, |i, out| {
-            let Some(row) = batch.rows.get(i / heads) else { return };
-            let table = batch.tables.get(row.table).map(Vec::as_slice).unwrap_or_default();
-            let end = row.position + 1;
-            let start = self.window.map_or(0, |w| end.saturating_sub(w));
-            let q = q.get(i * width..(i + 1) * width).unwrap_or_default();
-            SCORES.with_borrow_mut(|scores| {
-                kernels::attend(layer, i % heads, table, start..end, q, scores, out)
-            });
-        });
+        let seen = Seen { window: self.window, ..Seen::default() };
+        kernels::attend_all(pool, layer, &batch.queries(), seen, q, out.rows_mut());
     }
 }
 

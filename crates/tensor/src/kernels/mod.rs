@@ -4,7 +4,11 @@
 mod activations;
 #[cfg(target_arch = "x86_64")]
 mod amx;
+mod arena;
 mod attention;
+mod attention_batch;
+#[cfg(target_arch = "x86_64")]
+mod attention_tiles;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod codes;
@@ -29,6 +33,7 @@ mod widen;
 
 pub use activations::Activations;
 pub use attention::{BLOCK, Cache, CacheLayer, attend};
+pub use attention_batch::{Queries, Seen, attend_all};
 pub use elementwise::{
     add, add_scaled, argmax, exp_all, log_sum_exp, max, rms_norm, rms_norm_back, rotate_halves, silu_times,
     silu_times_back, softmax, softmax_back, softmax_scaled,

@@ -4,8 +4,8 @@
 #![allow(clippy::indexing_slicing, reason = "offsets within blocks of a constant size")]
 
 use super::amx::TILE;
+use super::arena::Lines;
 use super::shape::STRIP;
-use super::strips::Lines;
 use crate::{Matrix, Pool};
 use std::sync::Mutex;
 

@@ -10,40 +10,12 @@
 
 #![allow(clippy::indexing_slicing, reason = "offsets within blocks of a constant size")]
 
+use super::arena::Lines;
 use super::codes::codes;
 use super::shape::{Kind, STRIP, shape_of};
-use crate::{Matrix, Pool, roomy};
+use crate::{Matrix, Pool};
 use half::f16;
 use std::sync::Mutex;
-
-/// A line of the cache; strips begin at one.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-pub(super) struct Line(pub(super) [u8; 64]);
-
-/// Bytes that begin at a line of the cache, in huge pages where the system gives them.
-#[derive(Debug, Clone)]
-pub(super) struct Lines(Vec<Line>);
-
-impl Lines {
-    /// `bytes` zeros, rounded up to whole lines.
-    pub(super) fn zeros(bytes: usize) -> Self {
-        let n = bytes.div_ceil(64);
-        let mut lines = roomy(n);
-        lines.resize(n, Line([0; 64]));
-        Self(lines)
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        // SAFETY: a line is 64 bytes without padding.
-        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), 64 * self.0.len()) }
-    }
-
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), 64 * self.0.len()) }
-    }
-}
 
 /// A quantised matrix as strips.
 #[derive(Debug, Clone)]

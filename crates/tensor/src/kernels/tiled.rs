@@ -6,11 +6,12 @@
 #![allow(clippy::indexing_slicing, reason = "strips and rows within lengths that are asserted")]
 
 use super::amx::{self, Sums, TILE};
+use super::arena::Lines;
 use super::expand::{self, UNIT};
 use super::pairs::Pairs;
 use super::product::Out;
 use super::shape::{STRIP, Shape};
-use super::strips::{Lines, Strips};
+use super::strips::Strips;
 use super::tiles::{LIFT, ROWS, Tiles};
 use std::cell::RefCell;
 use std::ops::Range;

@@ -6,7 +6,7 @@
 #![allow(clippy::indexing_slicing, reason = "offsets within blocks of a constant size")]
 
 use super::amx::TILE;
-use super::strips::Lines;
+use super::arena::Lines;
 use crate::Pool;
 use half::bf16;
 use std::sync::Mutex;
