@@ -69,7 +69,7 @@ pub fn product(pool: &Pool, input: &Activations, targets: &mut [Target<'_>]) {
         })
         .collect();
     let total: usize = targets.iter().map(|t| t.weights.rows.div_ceil(STRIP)).sum();
-    let step = (total / (pool.threads() * 4)).clamp(2, most_strips(input)).next_multiple_of(2);
+    let step = (total / (pool.threads() * 8)).clamp(2, most_strips(input)).next_multiple_of(2);
     let mut tasks: Vec<(usize, Range<usize>)> = Vec::new();
     for (i, t) in targets.iter().enumerate() {
         let strips = t.weights.rows.div_ceil(STRIP);
