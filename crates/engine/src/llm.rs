@@ -94,7 +94,7 @@ impl LanguageModel {
             .name("engine".into())
             .spawn(move || scheduler.run())
             .map_err(|e| Error::internal(format!("cannot start the engine's thread: {e}")))?;
-        let adapters = Registry::new(spec, path, info.fingerprint.clone());
+        let adapters = Registry::new(spec, path, info.fingerprint.clone(), config.precision);
         Ok(Self { info, text, adapters, inbox, stats, max_waiting: config.max_waiting })
     }
 

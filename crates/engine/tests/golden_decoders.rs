@@ -165,9 +165,10 @@ fn biases_of_an_adapter_take_the_place_of_the_base_s() {
     };
     let mut runner = Runner::over(spec.clone(), &base, Precision::Exact);
     let plain = runner.feed(&prompt);
-    assert!(Prepared::new("biased", &lora, None).is_err());
+    let prepare = |base| Prepared::new("biased", &lora, &spec, base, Precision::Exact);
+    assert!(prepare(None).is_err());
     let mut runner = Runner::over(spec.clone(), &base, Precision::Exact);
-    runner.adapter = Some(Arc::new(Prepared::new("biased", &lora, Some(&base)).unwrap()));
+    runner.adapter = Some(Arc::new(prepare(Some(&base)).unwrap()));
     let got = runner.feed(&prompt);
     let want: Vec<f32> = Runner::over(spec, &changed, Precision::Exact).feed(&prompt).concat();
     assert!(distance(&plain, &want) > 1e-2);

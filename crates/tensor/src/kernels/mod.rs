@@ -7,6 +7,7 @@ mod eight;
 mod elementwise;
 mod float;
 mod four;
+mod low_rank;
 mod packed;
 mod parallel;
 mod product;
@@ -19,9 +20,10 @@ pub use elementwise::{
     silu_times_back, softmax, softmax_back, softmax_scaled,
 };
 pub use float::dot;
+pub use low_rank::{LowRank, LowRankModule, LowRankOut, LowRankRows, low_rank};
 pub use packed::Packed;
 pub use parallel::chunks;
-pub use product::{Target, low_rank, product};
+pub use product::{Target, product};
 pub(crate) use widen::widen;
 
 use std::sync::OnceLock;

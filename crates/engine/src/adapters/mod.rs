@@ -1,0 +1,9 @@
+//! Loaded adapters: immutable generations under names. A request keeps the generation that it began with.
+
+mod pack;
+mod prepared;
+mod registry;
+
+pub(crate) use pack::Group;
+pub use prepared::Prepared;
+pub(crate) use registry::Registry;

@@ -1,0 +1,114 @@
+//! One generation of an adapter, ready to compute.
+
+use super::pack::{Group, Packed, changes};
+use crate::decoder::Precision;
+use lyceum_core::{AdapterInfo, Error, Result};
+use lyceum_models::peft::{Lora, LowRankPair};
+use lyceum_models::{DecoderSpec, DecoderWeights};
+use lyceum_tensor::Matrix;
+use lyceum_tensor::kernels::{self, LowRank};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// An adapter in the layout of the kernels. It never changes.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(crate) info: AdapterInfo,
+    /// Tells generations apart in the prefix cache; 0 is the base.
+    pub(crate) root: u64,
+    packed: Packed,
+    embedding: Option<Embedding>,
+    embed: Option<Matrix>,
+    head: Option<kernels::Packed>,
+}
+
+/// The low-rank term of the embeddings.
+#[derive(Debug)]
+struct Embedding {
+    rank: usize,
+    /// `[vocab, r]`.
+    a: Vec<f32>,
+    /// scale · Bᵀ, `[r, hidden]`.
+    b: Vec<f32>,
+}
+
+static NEXT_ROOT: AtomicU64 = AtomicU64::new(1);
+
+impl Prepared {
+    /// Packs a LoRA: factors in bf16 where products are [`Precision::Fast`], in f32 otherwise. Fails without `base`
+    /// where [`Lora::needs_base`].
+    pub fn new(
+        name: &str,
+        lora: &Lora,
+        spec: &DecoderSpec,
+        base: Option<&DecoderWeights>,
+        precision: Precision,
+    ) -> Result<Self> {
+        if lora.needs_base() && base.is_none() {
+            return Err(Error::internal(format!("adapter `{name}` needs the weights of its base")));
+        }
+        let changes = changes(lora, base);
+        let mut prepared = Self {
+            info: AdapterInfo {
+                name: name.to_string(),
+                generation: lora.generation.clone(),
+                rank: lora.rank(),
+                modules: changes.len(),
+                bytes: 0,
+            },
+            root: NEXT_ROOT.fetch_add(1, Ordering::Relaxed),
+            packed: Packed::new(spec, &changes, precision == Precision::Exact),
+            embedding: lora.embedding.as_ref().map(Embedding::new),
+            embed: lora.embed.clone(),
+            head: lora.head.as_ref().map(kernels::Packed::exact),
+        };
+        prepared.info.bytes = prepared.bytes();
+        Ok(prepared)
+    }
+
+    /// What it does to the projections of a block that share an input.
+    pub(crate) fn group(&self, layer: usize, group: Group) -> Option<&LowRank> {
+        self.packed.group(layer, group)
+    }
+
+    /// What it does to the output layer.
+    pub(crate) fn head_change(&self) -> Option<&LowRank> {
+        self.packed.head()
+    }
+
+    /// Its own output layer.
+    pub(crate) fn head(&self) -> Option<&kernels::Packed> {
+        self.head.as_ref()
+    }
+
+    /// Changes the embedding of a token, which `out` holds.
+    pub(crate) fn embed(&self, id: usize, out: &mut [f32]) {
+        if let Some(table) = &self.embed {
+            table.dequantize_rows(id..id + 1, out);
+        }
+        if let Some(e) = &self.embedding {
+            for (a, b) in e.a.iter().skip(id * e.rank).zip(e.b.chunks_exact(out.len())) {
+                kernels::add_scaled(out, *a, b);
+            }
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        let embedding = self.embedding.iter().map(|e| 4 * (e.a.len() + e.b.len())).sum::<usize>();
+        let tables = self.embed.iter().map(Matrix::byte_len).sum::<usize>()
+            + self.head.iter().map(|h| 4 * h.rows() * h.cols()).sum::<usize>();
+        (self.packed.bytes() + embedding + tables) as u64
+    }
+}
+
+impl Embedding {
+    fn new(pair: &LowRankPair) -> Self {
+        let mut b = transposed(&pair.b);
+        b.iter_mut().for_each(|x| *x *= pair.scale);
+        Self { rank: pair.a.rows(), a: transposed(&pair.a), b }
+    }
+}
+
+fn transposed(m: &Matrix) -> Vec<f32> {
+    let values = m.to_f32();
+    (0..m.cols()).flat_map(|c| values.iter().skip(c).step_by(m.cols().max(1)).copied()).collect()
+}
