@@ -2,6 +2,7 @@
 
 mod pack;
 mod prepared;
+mod prompt;
 mod registry;
 
 pub(crate) use pack::Group;

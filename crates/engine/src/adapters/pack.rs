@@ -1,6 +1,6 @@
 //! From the modules of an adapter to what the kernels take: one set of factors for the modules that share an input.
 
-use lyceum_models::peft::{Lora, LoraModule};
+use lyceum_models::peft::{Ia3, Ia3Vector, Lora, LoraModule};
 use lyceum_models::{DecoderSpec, DecoderWeights, Module, Projection};
 use lyceum_tensor::Pool;
 use lyceum_tensor::kernels::{LowRank, LowRankModule};
@@ -45,7 +45,8 @@ pub(super) struct Change {
     pub(super) bias: Option<Vec<f32>>,
 }
 
-/// The changes of a LoRA; DoRA's factors and replaced biases are made with the weights of the base.
+/// The changes of a LoRA; DoRA's factors and replaced biases are made with the weights of the base (by this thread alone:
+/// the batch that runs meanwhile needs the pool).
 pub(super) fn changes(lora: &Lora, base: Option<&DecoderWeights>) -> BTreeMap<Module, Change> {
     let mut all: BTreeMap<Module, Change> =
         lora.modules.iter().map(|m| (m.module, change(m, base))).collect();
@@ -55,9 +56,31 @@ pub(super) fn changes(lora: &Lora, base: Option<&DecoderWeights>) -> BTreeMap<Mo
     all
 }
 
+/// The scaled outputs of an IA³, and the vectors of its scaled inputs.
+pub(super) fn scales(
+    ia3: &Ia3,
+    base: Option<&DecoderWeights>,
+) -> (BTreeMap<Module, Change>, BTreeMap<Module, Vec<f32>>) {
+    let (mut outputs, mut inputs) = (BTreeMap::new(), BTreeMap::new());
+    for (module, vector) in &ia3.modules {
+        match vector {
+            Ia3Vector::Input(v) => {
+                inputs.insert(*module, v.clone());
+            }
+            Ia3Vector::Output(v) => {
+                // l (W x + b) = l W x + b + (l - 1) b, and b is added to every row.
+                let bias = base.and_then(|w| w.bias(*module));
+                let bias = bias.map(|b| v.iter().zip(b).map(|(l, b)| (l - 1.0) * b).collect());
+                outputs.insert(*module, Change { factors: Some(v.clone()), bias, ..Change::default() });
+            }
+        }
+    }
+    (outputs, inputs)
+}
+
 fn change(m: &LoraModule, base: Option<&DecoderWeights>) -> Change {
     let base = base.and_then(|w| w.matrix(m.module));
-    let factors = base.and_then(|base| m.row_factors(Pool::global(), base));
+    let factors = base.and_then(|base| m.row_factors(&Pool::new(1), base));
     Change { a: m.a.to_f32(), b: m.b.to_f32(), scale: m.scale, factors, bias: None }
 }
 

@@ -41,10 +41,10 @@ impl Registry {
 
     fn put(&self, name: &str, source: &AdapterSource) -> Result<AdapterInfo> {
         let AdapterSource::Folder(folder) = source;
-        let lora = peft::read(folder, &self.spec)?;
+        let adapter = peft::read_any(folder, &self.spec)?;
         let (path, fingerprint) = &self.base;
-        let base = lora.needs_base().then(|| Loaded::weights_again(path, fingerprint)).transpose()?;
-        let prepared = Prepared::new(name, &lora, &self.spec, base.as_ref(), self.precision)?;
+        let base = adapter.needs_base().then(|| Loaded::weights_again(path, fingerprint)).transpose()?;
+        let prepared = Prepared::new(name, &adapter, &self.spec, base.as_ref(), self.precision)?;
         let info = prepared.info.clone();
         self.loaded
             .write()

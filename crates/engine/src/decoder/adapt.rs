@@ -2,7 +2,7 @@
 
 use super::Batch;
 use crate::adapters::Group;
-use lyceum_models::DecoderSpec;
+use lyceum_models::{DecoderSpec, Module, Projection};
 use lyceum_tensor::Pool;
 use lyceum_tensor::kernels::{self, LowRankOut, LowRankRows};
 
@@ -51,6 +51,44 @@ pub(super) fn adapt_head(
     if !segments.is_empty() {
         let mut outs = [LowRankOut { out: logits, width: spec.vocab }];
         kernels::low_rank(pool, x, spec.hidden, &segments, &mut outs);
+    }
+}
+
+/// Multiplies the inputs of a projection, `[rows, inputs]`, with the vectors of adapters that have one for it.
+pub(super) fn scale_inputs(
+    spec: &DecoderSpec,
+    batch: &Batch,
+    (layer, p): (usize, Projection),
+    x: &mut [f32],
+) {
+    let inputs = p.shape(spec).1;
+    for s in &batch.segments {
+        let Some(vector) = s.adapter.inputs(Module::Layer(layer, p)) else { continue };
+        let rows = x.get_mut(s.rows.start * inputs..s.rows.end * inputs).unwrap_or_default();
+        for row in rows.chunks_exact_mut(inputs) {
+            row.iter_mut().zip(vector).for_each(|(x, l)| *x *= l);
+        }
+    }
+}
+
+/// Adds the attention to the adapters' prompts to that to the text. `q` and `out` are `[rows, q_dim]`; `q` is rotated and
+/// scaled.
+pub(super) fn attend_prompts(
+    pool: &Pool,
+    spec: &DecoderSpec,
+    batch: &Batch,
+    layer: usize,
+    q: &[f32],
+    out: &mut [f32],
+) {
+    let width = spec.q_dim();
+    for s in &batch.segments {
+        let Some(prompt) = s.adapter.prompt(layer) else { continue };
+        let numbers = s.rows.start * width..s.rows.end * width;
+        let q = q.get(numbers.clone()).unwrap_or_default();
+        kernels::chunks(pool, out.get_mut(numbers).unwrap_or_default(), width, |row, out| {
+            prompt.attend(spec, q.get(row * width..(row + 1) * width).unwrap_or_default(), out);
+        });
     }
 }
 

@@ -1,7 +1,7 @@
 //! One block: h += Wo attention(norm h), then h += Wdown(silu(Wgate norm h) * Wup norm h).
 
 use super::Batch;
-use super::adapt::{adapt, add_bias};
+use super::adapt::{adapt, add_bias, attend_prompts, scale_inputs};
 use super::scratch::Scratch;
 use crate::adapters::Group;
 use lyceum_models::{DecoderSpec, LayerWeights, Projection};
@@ -64,6 +64,8 @@ impl Block {
         self.rotate(pool, spec, s);
         store(batch, spec, layer, &s.k, &s.v);
         self.attend(pool, spec, layer, batch, &s.q, &mut s.input);
+        attend_prompts(pool, spec, batch, l, &s.q, s.input.rows_mut());
+        scale_inputs(spec, batch, (l, Projection::O), s.input.rows_mut());
         prepare(pool, &mut s.input, &[o]);
         kernels::product(pool, &s.input, &mut [Target { weights: o, out: &mut s.delta }]);
         self.finish(pool, spec, batch, (l, Group::Out), &s.input, &mut [&mut s.delta[..]]);
@@ -85,6 +87,7 @@ impl Block {
         kernels::chunks(pool, s.inner.rows_mut(), width, |r, gate| {
             kernels::silu_times(gate, up_rows.get(r * width..(r + 1) * width).unwrap_or_default());
         });
+        scale_inputs(spec, batch, (l, Projection::Down), s.inner.rows_mut());
         prepare(pool, &mut s.inner, &[down]);
         kernels::product(pool, &s.inner, &mut [Target { weights: down, out: &mut s.delta }]);
         self.finish(pool, spec, batch, (l, Group::Down), &s.inner, &mut [&mut s.delta[..]]);
