@@ -79,7 +79,7 @@ impl Prepared {
                 generation: adapter.generation().to_string(),
                 rank: lora.map_or(0, Lora::rank),
                 modules: changes.len() + inputs.len() + prompts.iter().flatten().count(),
-                bytes: 0,
+                ..AdapterInfo::default()
             },
             root: NEXT_ROOT.fetch_add(1, Ordering::Relaxed),
             packed: Packed::new(spec, &changes, precision == Precision::Exact),
@@ -89,8 +89,13 @@ impl Prepared {
             embed: lora.and_then(|l| l.embed.clone()),
             head: lora.and_then(|l| l.head.as_ref()).map(kernels::Packed::exact),
         };
-        prepared.info.bytes = prepared.bytes();
+        prepared.info.bytes = prepared.count_bytes();
         Ok(prepared)
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(&self) -> u64 {
+        self.info.bytes
     }
 
     /// What the inputs of a module are multiplied with.
@@ -130,7 +135,7 @@ impl Prepared {
         }
     }
 
-    fn bytes(&self) -> u64 {
+    fn count_bytes(&self) -> u64 {
         let embedding = self.embedding.iter().map(|e| 4 * (e.a.len() + e.b.len())).sum::<usize>();
         let tables = self.embed.iter().map(Matrix::byte_len).sum::<usize>()
             + self.head.iter().map(|h| 4 * h.rows() * h.cols()).sum::<usize>();

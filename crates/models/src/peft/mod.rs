@@ -7,6 +7,7 @@ mod config;
 mod dora;
 mod ia3;
 mod lora;
+mod merge;
 mod parts;
 mod prompt;
 mod vera;
@@ -16,6 +17,7 @@ pub use adapter::{Adapter, read, read_any};
 pub use config::{BiasKind, LoraConfig};
 pub use dora::RowNorms;
 pub use ia3::{Ia3, Ia3Vector};
+pub use merge::merge;
 pub use prompt::{AdaptionPrompt, PromptLayer};
 pub use write::{OutModule, write};
 
