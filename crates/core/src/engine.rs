@@ -274,37 +274,139 @@ pub enum GenerateEvent {
 pub type TokenStream = BoxStream<'static, Result<GenerateEvent>>;
 
 /// Where an adapter comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum AdapterSource {
     /// A PEFT folder.
     Folder(PathBuf),
+    /// A name that [`FetchAdapter`] gets a folder for.
+    Remote(String),
+    /// Other adapters, merged.
+    Merge(AdapterMerge),
 }
 
-/// A loaded adapter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// How adapters are merged into one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdapterMerge {
+    /// The adapters by name, each with its weight.
+    pub parts: Vec<(String, f32)>,
+    /// How their numbers are joined.
+    pub strategy: MergeStrategy,
+    /// Share of the numbers that TIES and DARE keep, in (0, 1].
+    pub density: f32,
+    /// How TIES elects the sign of a number.
+    pub sign: MajoritySign,
+    /// What DARE draws are fixed by.
+    pub seed: u64,
+}
+
+/// How the factors of adapters are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MergeStrategy {
+    /// Weighted sums of A and of B.
+    Linear,
+    /// The sum of the products, exactly; ranks add up.
+    Cat,
+    /// Trimmed to the largest, one sign elected, the mean of those that agree (Yadav et al. 2023).
+    Ties,
+    /// Random numbers dropped, the others divided by the density, then summed (Yu et al. 2024).
+    DareLinear,
+    /// Random numbers dropped, then as TIES.
+    DareTies,
+    /// Trimmed to the largest, then summed.
+    MagnitudePrune,
+}
+
+/// How the sign of a number is elected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum MajoritySign {
+    /// The sign of the sum.
+    #[default]
+    Total,
+    /// The sign of more of them.
+    Frequency,
+}
+
+/// Gets adapters that are not on this machine. It may take its time: it is asked on a thread of its own.
+pub trait FetchAdapter: Send + Sync + std::fmt::Debug {
+    /// Whether a name is one that it would fetch.
+    fn is_mine(&self, id: &str) -> bool;
+    /// The folder of an adapter, complete.
+    fn fetch(&self, id: &str) -> Result<PathBuf>;
+}
+
+/// Where an adapter is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdapterState {
+    /// Its name and source are known; the first request loads it.
+    Known,
+    /// On its way into memory.
+    Loading,
+    /// In memory.
+    #[default]
+    Resident,
+}
+
+/// A known adapter.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AdapterInfo {
     /// Name by which requests choose it.
     pub name: String,
-    /// Hash of its files; changes whenever its content does.
+    /// Hash of its files; changes whenever its content does. Empty until it was loaded once.
     pub generation: String,
     /// Largest rank.
     pub rank: usize,
     /// Modules that it changes.
     pub modules: usize,
-    /// Bytes in memory.
+    /// Bytes in memory, when it is there.
     pub bytes: u64,
+    /// Where it is.
+    #[serde(default)]
+    pub state: AdapterState,
+    /// Whether it stays in memory.
+    #[serde(default)]
+    pub pinned: bool,
+    /// Requests that chose it.
+    #[serde(default)]
+    pub uses: u64,
 }
 
 /// The adapters of an engine.
 #[async_trait]
 pub trait Adapters: Send + Sync {
-    /// Loads one, or replaces it; running requests keep the generation that they began with. Fails, naming the
-    /// tensor, when anything in it does not fit the base.
+    /// Loads one, or replaces it at once; running requests keep the generation that they began with. Fails, naming the
+    /// tensor, when anything in it does not fit the base; what had the name before then stays.
     async fn load(&self, name: &str, source: AdapterSource) -> Result<AdapterInfo>;
     /// Forgets one.
     async fn unload(&self, name: &str) -> Result<()>;
-    /// All loaded, by name.
+    /// All known, by name.
     fn list(&self) -> Vec<AdapterInfo>;
+
+    /// As [`Adapters::load`], if the name's generation is still `expected` when the new one is ready; a conflict
+    /// otherwise.
+    async fn replace(&self, name: &str, source: AdapterSource, expected: &str) -> Result<AdapterInfo> {
+        let _ = (source, expected);
+        Err(Error::unsupported(format!("adapter `{name}` cannot be replaced on a condition here")))
+    }
+
+    /// Makes a name known without loading it. A name that is known with the same source stays as it is.
+    fn know(&self, name: &str, source: AdapterSource) -> Result<()> {
+        let _ = source;
+        Err(Error::unsupported(format!("adapter `{name}` cannot be made known without loading it here")))
+    }
+
+    /// Whether requests may choose a name: known, or a folder or remote name that may be loaded.
+    fn knows(&self, name: &str) -> bool {
+        self.list().iter().any(|a| a.name == name)
+    }
+
+    /// Begins to load a known adapter that a request is likely to choose soon.
+    fn prefetch(&self, _name: &str) {}
+
+    /// Keeps an adapter in memory, or lets it go when room is needed.
+    fn pin(&self, name: &str, _pinned: bool) -> Result<()> {
+        Err(Error::unsupported(format!("adapter `{name}` cannot be pinned here")))
+    }
 }
 
 /// What an engine is doing.

@@ -29,8 +29,9 @@ pub use chat_model::ChatModel;
 pub use checkpoint::{Checkpoint, CheckpointSource, Checkpointer, TaskWrites, ThreadKey};
 pub use context::{Budget, Context};
 pub use engine::{
-    AdapterInfo, AdapterSource, Adapters, Engine, EngineStats, Finish, GenerateEvent, GenerateRequest,
-    LogProb, ModelInfo, Prompt, RenderOptions, Sampling, TextCodec, TokenEvent, TokenStream, Usage,
+    AdapterInfo, AdapterMerge, AdapterSource, AdapterState, Adapters, Engine, EngineStats, FetchAdapter,
+    Finish, GenerateEvent, GenerateRequest, LogProb, MajoritySign, MergeStrategy, ModelInfo, Prompt,
+    RenderOptions, Sampling, TextCodec, TokenEvent, TokenStream, Usage,
 };
 pub use error::{At, Error, ErrorKind, Result, nearest};
 pub use estimator::{

@@ -1,13 +1,15 @@
 //! One forward pass of a decoder over a ragged batch: rows of any sequences, each with its position, its blocks of
 //! the cache and its adapter.
 
+mod adapt;
 mod block;
 mod scratch;
 
 use crate::adapters::Prepared;
+use adapt::adapt_head;
 use block::Block;
 use lyceum_models::rope::Frequencies;
-use lyceum_models::{DecoderSpec, DecoderWeights, Module, Projection};
+use lyceum_models::{DecoderSpec, DecoderWeights};
 use lyceum_tensor::kernels::{self, Activations, Cache, Packed, Queries, Target};
 use lyceum_tensor::{Matrix, Pool};
 use scratch::Scratch;
@@ -210,35 +212,7 @@ impl Decoder {
                 own.rows_mut().copy_from_slice(x);
                 kernels::product(pool, &own, &mut [Target { weights: head, out: &mut *out }]);
             }
-            if let Some(change) = segment.adapter.change(Module::Head) {
-                change.apply(pool, x, hidden, out);
-            }
         }
+        adapt_head(pool, &self.spec, batch, wanted, scratch.input.values(), &mut scratch.logits);
     }
 }
-
-/// Does what the adapters of the batch do to one projection: `x` is `[rows, inputs]`, `out` is `[rows, outputs]`.
-fn adapt(
-    pool: &Pool,
-    batch: &Batch,
-    module: Module,
-    (x, inputs): (&[f32], usize),
-    (out, outputs): (&mut [f32], usize),
-) {
-    for segment in &batch.segments {
-        let Some(change) = segment.adapter.change(module) else { continue };
-        let rows = &segment.rows;
-        let x = x.get(rows.start * inputs..rows.end * inputs).unwrap_or_default();
-        let out = out.get_mut(rows.start * outputs..rows.end * outputs).unwrap_or_default();
-        change.apply(pool, x, inputs, out);
-    }
-}
-
-/// Adds a bias to every row.
-fn add_bias(bias: Option<&Vec<f32>>, out: &mut [f32]) {
-    if let Some(bias) = bias {
-        out.chunks_exact_mut(bias.len()).for_each(|row| kernels::add(row, bias));
-    }
-}
-
-const QKV: [Projection; 3] = [Projection::Q, Projection::K, Projection::V];

@@ -15,7 +15,7 @@ mod sample;
 mod scheduler;
 mod stats;
 
-pub use adapters::Prepared;
+pub use adapters::{AdapterConfig, Prepared};
 pub use decoder::{Batch, Decoder, Precision, Row, Segment};
 pub use encoder::Encoder;
 pub use kv::BLOCK_TOKENS;

@@ -1,6 +1,6 @@
 //! A decoder behind `core::Engine`: the door where requests are checked, and the scheduler's thread behind it.
 
-use crate::adapters::{Prepared, Registry};
+use crate::adapters::{AdapterConfig, Prepared, Registry};
 use crate::decoder::{Decoder, Precision};
 use crate::emit::Emitter;
 use crate::kv::{BLOCK_TOKENS, Blocks};
@@ -42,6 +42,8 @@ pub struct EngineConfig {
     pub kv_bytes: usize,
     /// How products are computed.
     pub precision: Precision,
+    /// Limits of the adapters.
+    pub adapters: AdapterConfig,
 }
 
 impl Default for EngineConfig {
@@ -52,6 +54,7 @@ impl Default for EngineConfig {
             prompt_budget: 256,
             kv_bytes: 512 << 20,
             precision: Precision::Fast,
+            adapters: AdapterConfig::default(),
         }
     }
 }
@@ -94,17 +97,44 @@ impl LanguageModel {
             .name("engine".into())
             .spawn(move || scheduler.run())
             .map_err(|e| Error::internal(format!("cannot start the engine's thread: {e}")))?;
-        let adapters = Registry::new(spec, path, info.fingerprint.clone());
+        let adapters =
+            Registry::new(spec, (path, info.fingerprint.clone()), config.precision, config.adapters)?;
         Ok(Self { info, text, adapters, inbox, stats, max_waiting: config.max_waiting })
     }
 
-    fn submit(&self, sequence: Sequence) -> Result<()> {
+    /// Sends a sequence to the scheduler: at once, or when its adapter has come into memory.
+    fn submit(
+        &self,
+        adapter: Option<&str>,
+        sequence: impl FnOnce(Option<Arc<Prepared>>) -> Sequence + Send + 'static,
+    ) -> Result<()> {
         if self.stats.waiting.fetch_add(1, Relaxed) >= self.max_waiting {
             self.stats.waiting.fetch_sub(1, Relaxed);
             let m = format!("{} requests wait already; try again later", self.max_waiting);
             return Err(Error::new(ErrorKind::Overloaded, m));
         }
-        self.inbox.send(sequence).map_err(|_| Error::internal("the engine's thread has ended"))
+        let (inbox, stats) = (self.inbox.clone(), Arc::clone(&self.stats));
+        let send = move |adapter: Result<Option<Arc<Prepared>>>| match adapter {
+            Ok(adapter) => {
+                if let Err(mpsc::SendError(mut lost)) = inbox.send(sequence(adapter)) {
+                    lost.fail(Error::internal("the engine's thread has ended"));
+                }
+            }
+            Err(e) => {
+                stats.waiting.fetch_sub(1, Relaxed);
+                stats.finished.fetch_add(1, Relaxed);
+                sequence(None).fail(e);
+            }
+        };
+        let Some(name) = adapter else {
+            send(Ok(None));
+            return Ok(());
+        };
+        let asked = self.adapters.get(name, Box::new(move |adapter| send(adapter.map(Some))));
+        if asked.is_err() {
+            self.stats.waiting.fetch_sub(1, Relaxed);
+        }
+        asked
     }
 
     fn prompt(&self, prompt: &Prompt) -> Result<Vec<u32>> {
@@ -132,13 +162,18 @@ impl LanguageModel {
         Ok(ids)
     }
 
-    fn adapter(&self, name: Option<&str>) -> Result<Option<Arc<Prepared>>> {
-        name.map(|n| self.adapters.get(n)).transpose()
+    /// The present generation of an adapter, when it is in memory.
+    async fn adapter(&self, name: Option<&str>) -> Result<Option<Arc<Prepared>>> {
+        let Some(name) = name else { return Ok(None) };
+        let (reply, answer) = oneshot::channel();
+        self.adapters.get(name, Box::new(move |adapter| drop(reply.send(adapter))))?;
+        answer.await.map_err(|_| Error::internal("the thread that loads adapters has ended"))?.map(Some)
     }
 
     async fn score_window(&self, tokens: &[u32], adapter: Option<Arc<Prepared>>) -> Result<Vec<f32>> {
         let (reply, answer) = oneshot::channel();
-        self.submit(Sequence::new(tokens.to_vec(), adapter, None, Kind::Score(Some(reply))))?;
+        let tokens = tokens.to_vec();
+        self.submit(None, move |_| Sequence::new(tokens, adapter, None, Kind::Score(Some(reply))))?;
         answer.await.map_err(|_| Error::internal("the engine's thread has ended"))?
     }
 }
@@ -177,7 +212,6 @@ impl Engine for LanguageModel {
 
     fn generate(&self, request: GenerateRequest) -> Result<TokenStream> {
         check(&request)?;
-        let adapter = self.adapter(request.adapter.as_deref())?;
         let tokens = self.prompt(&request.prompt)?;
         let room = self.info.context_length - tokens.len();
         let (events, receiver) = tokio::sync::mpsc::unbounded_channel();
@@ -190,7 +224,10 @@ impl Engine for LanguageModel {
             logprobs: request.logprobs,
             prompt_logprobs: request.prompt_logprobs,
         };
-        self.submit(Sequence::new(tokens, adapter, request.deadline, Kind::Generate(Box::new(generation))))?;
+        let deadline = request.deadline;
+        self.submit(request.adapter.as_deref(), move |adapter| {
+            Sequence::new(tokens, adapter, deadline, Kind::Generate(Box::new(generation)))
+        })?;
         let next =
             |mut r: tokio::sync::mpsc::UnboundedReceiver<_>| async move { r.recv().await.map(|e| (e, r)) };
         Ok(stream::unfold(receiver, next).boxed())
@@ -199,7 +236,7 @@ impl Engine for LanguageModel {
     /// Texts longer than the context are scored in windows that overlap by half, each token once, with at least half
     /// a context before it.
     async fn score(&self, tokens: &[u32], adapter: Option<&str>) -> Result<Vec<f32>> {
-        let adapter = self.adapter(adapter)?;
+        let adapter = self.adapter(adapter).await?;
         if let Some(id) = tokens.iter().find(|id| **id as usize >= self.info.vocab_size) {
             return Err(Error::invalid(format!("token {id} does not exist")));
         }

@@ -195,6 +195,9 @@ async fn adapters_add_what_peft_adds_and_mix_in_one_batch() {
         "lora_embedding",
         "lora_modules_to_save",
         "dora_r4",
+        "vera_r8",
+        "ia3",
+        "adaption_prompt",
     ];
     for name in folders {
         let source = AdapterSource::Folder(golden("peft").join(name));

@@ -5,7 +5,7 @@
 
 use lyceum_engine::{Batch, Decoder, Precision, Prepared, Row, Segment};
 use lyceum_models::decoder::load_without_text;
-use lyceum_models::peft::{Lora, LoraConfig, LoraModule};
+use lyceum_models::peft::{Adapter, Lora, LoraConfig, LoraModule};
 use lyceum_models::{DecoderSpec, DecoderWeights, Module, Projection};
 use lyceum_tensor::kernels::{self, Cache};
 use lyceum_tensor::safetensors::Safetensors;
@@ -147,7 +147,7 @@ fn biases_of_an_adapter_take_the_place_of_the_base_s() {
     changed.layers[1].biases.set(Projection::K, sum);
     let zeros = |rows: usize, cols: usize| Matrix::from_f32(rows, cols, vec![0.0; rows * cols]).unwrap();
     let (out, inputs) = k.shape(&spec);
-    let lora = Lora {
+    let lora = Adapter::Lora(Lora {
         config: LoraConfig::from_json(&serde_json::json!({"peft_type": "LORA", "r": 1})).unwrap(),
         modules: vec![LoraModule {
             module: k,
@@ -162,12 +162,13 @@ fn biases_of_an_adapter_take_the_place_of_the_base_s() {
         head: None,
         biases: vec![(q, new)],
         generation: "test".into(),
-    };
+    });
     let mut runner = Runner::over(spec.clone(), &base, Precision::Exact);
     let plain = runner.feed(&prompt);
-    assert!(Prepared::new("biased", &lora, None).is_err());
+    let prepare = |base| Prepared::new("biased", &lora, &spec, base, Precision::Exact);
+    assert!(prepare(None).is_err());
     let mut runner = Runner::over(spec.clone(), &base, Precision::Exact);
-    runner.adapter = Some(Arc::new(Prepared::new("biased", &lora, Some(&base)).unwrap()));
+    runner.adapter = Some(Arc::new(prepare(Some(&base)).unwrap()));
     let got = runner.feed(&prompt);
     let want: Vec<f32> = Runner::over(spec, &changed, Precision::Exact).feed(&prompt).concat();
     assert!(distance(&plain, &want) > 1e-2);

@@ -32,12 +32,9 @@ fn reads_ranks_and_scales_of_patterns() {
 #[test]
 fn other_kinds_are_refused_by_name() {
     for (folder, kind) in [
-        ("ia3", "IA3"),
-        ("vera_r8", "VERA"),
         ("loha", "LOHA"),
         ("lokr", "LOKR"),
         ("oft", "OFT"),
-        ("adaption_prompt", "ADAPTION_PROMPT"),
         ("prefix_tuning", "PREFIX_TUNING"),
         ("prompt_tuning", "PROMPT_TUNING"),
     ] {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly")]
 
-use lyceum_tensor::kernels::{Activations, Packed, Target, low_rank, product};
+use lyceum_tensor::kernels::{Activations, Packed, Target, product};
 use lyceum_tensor::{Format, Matrix, Pool, dequantize, quantize};
 use proptest::prelude::*;
 
@@ -145,23 +145,4 @@ fn several_products_share_one_input() {
     product(&pool, &input, &mut [Target { weights: &a, out: &mut p }, Target { weights: &b, out: &mut q }]);
     assert_eq!(p, run(&pool, &a, &x, 3));
     assert_eq!(q, run(&pool, &b, &x, 3));
-}
-
-#[test]
-fn low_rank_products_add_up() {
-    let pool = Pool::new(2);
-    let (n, inputs, outputs, r) = (3, 20, 70, 4);
-    let (x, a, b) = (noise(n * inputs, 1), noise(r * inputs, 2), noise(r * outputs, 3));
-    let mut out = vec![1.0; n * outputs];
-    low_rank(&pool, &x, inputs, (&a, &b), 2.0, &mut out);
-    for i in 0..n {
-        for o in 0..outputs {
-            let mut want = 1.0;
-            for k in 0..r {
-                let t: f32 = (0..inputs).map(|c| x[i * inputs + c] * a[k * inputs + c]).sum();
-                want += 2.0 * t * b[k * outputs + o];
-            }
-            assert!((out[i * outputs + o] - want).abs() < 1e-4);
-        }
-    }
 }

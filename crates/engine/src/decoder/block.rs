@@ -1,8 +1,10 @@
 //! One block: h += Wo attention(norm h), then h += Wdown(silu(Wgate norm h) * Wup norm h).
 
+use super::Batch;
+use super::adapt::{adapt, add_bias, attend_prompts, scale_inputs};
 use super::scratch::Scratch;
-use super::{Batch, QKV, adapt, add_bias};
-use lyceum_models::{DecoderSpec, LayerWeights, Module, Projection};
+use crate::adapters::Group;
+use lyceum_models::{DecoderSpec, LayerWeights, Projection};
 use lyceum_tensor::kernels::{self, Activations, BLOCK, CacheLayer, Packed, Seen, Target};
 use lyceum_tensor::{Matrix, Pool};
 
@@ -52,18 +54,16 @@ impl Block {
             Target { weights: v, out: &mut s.v },
         ];
         kernels::product(pool, &s.input, &mut targets);
-        let outs = [&mut s.q, &mut s.k, &mut s.v];
-        for (p, out) in QKV.into_iter().zip(outs) {
-            let width = p.shape(spec).0;
-            adapt(pool, batch, Module::Layer(l, p), (s.input.values(), spec.hidden), (out, width));
-            add_bias(self.biases.get(p as usize).and_then(Option::as_ref), out);
-        }
+        let outs = &mut [&mut s.q[..], &mut s.k[..], &mut s.v[..]];
+        self.finish(pool, spec, batch, (l, Group::Qkv), &s.input, outs);
         self.rotate(pool, spec, s);
         store(batch, spec, layer, &s.k, &s.v);
         self.attend(pool, spec, layer, batch, &s.q, &mut s.input);
+        attend_prompts(pool, spec, batch, l, &s.q, s.input.rows_mut());
+        scale_inputs(spec, batch, (l, Projection::O), s.input.rows_mut());
         prepare(pool, &mut s.input, &[o]);
         kernels::product(pool, &s.input, &mut [Target { weights: o, out: &mut s.delta }]);
-        self.finish(pool, spec, (l, Projection::O), batch, &s.input, &mut s.delta);
+        self.finish(pool, spec, batch, (l, Group::Out), &s.input, &mut [&mut s.delta[..]]);
         kernels::add(&mut s.hidden, &s.delta);
     }
 
@@ -75,32 +75,34 @@ impl Block {
         let mut targets =
             [Target { weights: gate, out: s.inner.rows_mut() }, Target { weights: up, out: &mut s.up }];
         kernels::product(pool, &s.input, &mut targets);
-        self.finish(pool, spec, (l, Projection::Gate), batch, &s.input, s.inner.rows_mut());
-        self.finish(pool, spec, (l, Projection::Up), batch, &s.input, &mut s.up);
+        let outs = &mut [s.inner.rows_mut(), &mut s.up[..]];
+        self.finish(pool, spec, batch, (l, Group::GateUp), &s.input, outs);
         let width = spec.intermediate;
         let up_rows = &s.up;
         kernels::chunks(pool, s.inner.rows_mut(), width, |r, gate| {
             kernels::silu_times(gate, up_rows.get(r * width..(r + 1) * width).unwrap_or_default());
         });
+        scale_inputs(spec, batch, (l, Projection::Down), s.inner.rows_mut());
         prepare(pool, &mut s.inner, &[down]);
         kernels::product(pool, &s.inner, &mut [Target { weights: down, out: &mut s.delta }]);
-        self.finish(pool, spec, (l, Projection::Down), batch, &s.inner, &mut s.delta);
+        self.finish(pool, spec, batch, (l, Group::Down), &s.inner, &mut [&mut s.delta[..]]);
         kernels::add(&mut s.hidden, &s.delta);
     }
 
-    /// What adapters and the bias add to a projection.
+    /// What adapters and biases add to the projections of a group.
     fn finish(
         &self,
         pool: &Pool,
         spec: &DecoderSpec,
-        (l, p): (usize, Projection),
         batch: &Batch,
+        (l, group): (usize, Group),
         input: &Activations,
-        out: &mut [f32],
+        outs: &mut [&mut [f32]],
     ) {
-        let (outputs, inputs) = p.shape(spec);
-        adapt(pool, batch, Module::Layer(l, p), (input.values(), inputs), (out, outputs));
-        add_bias(self.biases.get(p as usize).and_then(Option::as_ref), out);
+        adapt(pool, spec, batch, (l, group), input.values(), outs);
+        for (p, out) in group.members().iter().zip(outs) {
+            add_bias(self.biases.get(*p as usize).and_then(Option::as_ref), out);
+        }
     }
 
     fn norm_in(&self, pool: &Pool, spec: &DecoderSpec, w: &[f32], hidden: &[f32], input: &mut Activations) {

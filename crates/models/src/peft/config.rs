@@ -71,11 +71,6 @@ const SAVED: [&str; 2] = ["lm_head", "embed_tokens"];
 impl LoraConfig {
     /// Reads the object; settings that change the arithmetic in ways that are not done here are refused by name.
     pub fn from_json(json: &Value) -> Result<Self> {
-        let kind = json.get("peft_type").and_then(Value::as_str).unwrap_or("(none)");
-        if kind != "LORA" {
-            let e = Error::unsupported(format!("adapters of kind {kind} are not read; LORA is"));
-            return Err(e.at_key("peft_type").hint("merge it into its base with PEFT, and use that model"));
-        }
         refuse(json)?;
         let number = |key: &str| json.get(key).and_then(Value::as_f64);
         let truth = |key: &str| json.get(key).and_then(Value::as_bool).unwrap_or(false);
@@ -168,7 +163,7 @@ fn pattern(json: &Value, key: &str) -> Result<Vec<(String, f64)>> {
 }
 
 /// A list of names, or one.
-fn names(json: &Value, key: &str) -> Vec<String> {
+pub(super) fn names(json: &Value, key: &str) -> Vec<String> {
     match json.get(key) {
         Some(Value::Array(a)) => a.iter().filter_map(|v| v.as_str().map(str::to_string)).collect(),
         Some(Value::String(s)) => vec![s.clone()],

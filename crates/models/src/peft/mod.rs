@@ -1,16 +1,24 @@
 //! Adapters in PEFT's folder format: `adapter_config.json` and `adapter_model.safetensors`. LoRA is read and written with
-//! what belongs to it (DoRA, biases, the embedding, tables stored whole); every other kind is refused by name. A tensor
-//! that maps to nothing fails the whole load.
+//! what belongs to it (DoRA, biases, the embedding, tables stored whole); VeRA, IA³ and LLaMA-Adapter are read; every
+//! other kind is refused by name. A tensor that maps to nothing fails the whole load.
 
+mod adapter;
 mod config;
 mod dora;
+mod ia3;
+mod lora;
+mod merge;
 mod parts;
-mod read;
+mod prompt;
+mod vera;
 mod write;
 
+pub use adapter::{Adapter, read, read_any};
 pub use config::{BiasKind, LoraConfig};
 pub use dora::RowNorms;
-pub use read::read;
+pub use ia3::{Ia3, Ia3Vector};
+pub use merge::merge;
+pub use prompt::{AdaptionPrompt, PromptLayer};
 pub use write::{OutModule, write};
 
 use crate::{DecoderWeights, Module};

@@ -55,8 +55,13 @@ pub(super) fn sort(tensors: &Safetensors, spec: &DecoderSpec) -> Result<Found> {
             strange.push(name.as_str());
         }
     }
+    all_placed(strange, spec).map(|()| found)
+}
+
+/// Fails with the list when there are tensors that belong nowhere.
+pub(super) fn all_placed(mut strange: Vec<&str>, spec: &DecoderSpec) -> Result<()> {
     if strange.is_empty() {
-        return Ok(found);
+        return Ok(());
     }
     strange.sort_unstable();
     let shown = strange.iter().take(5).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");

@@ -166,7 +166,8 @@ impl Adapters for Script {
         Ok(())
     }
     fn list(&self) -> Vec<AdapterInfo> {
-        vec![AdapterInfo { name: "loud".into(), generation: "g1".into(), rank: 1, modules: 1, bytes: 1 }]
+        let info = AdapterInfo { name: "loud".into(), generation: "g1".into(), ..AdapterInfo::default() };
+        vec![AdapterInfo { rank: 1, modules: 1, bytes: 1, ..info }]
     }
 }
 

@@ -17,6 +17,7 @@ mod elementwise;
 #[cfg(target_arch = "x86_64")]
 mod expand;
 mod float;
+mod low_rank;
 mod packed;
 mod pairs;
 mod parallel;
@@ -39,9 +40,10 @@ pub use elementwise::{
     silu_times_back, softmax, softmax_back, softmax_scaled,
 };
 pub use float::dot;
+pub use low_rank::{LowRank, LowRankModule, LowRankOut, LowRankRows, low_rank};
 pub use packed::Packed;
 pub use parallel::chunks;
-pub use product::{Target, low_rank, product};
+pub use product::{Target, product};
 pub(crate) use widen::widen;
 
 use std::sync::OnceLock;

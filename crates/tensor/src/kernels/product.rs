@@ -1,5 +1,4 @@
-//! y = x Wᵀ for one or several weight matrices that share their input, in one parallel loop; and the low-rank
-//! products of adapters.
+//! y = x Wᵀ for one or several weight matrices that share their input, in one parallel loop.
 
 #![allow(clippy::indexing_slicing, reason = "strips and rows within lengths that are asserted")]
 
@@ -26,18 +25,6 @@ pub(super) struct Out {
 // SAFETY: tasks write disjoint columns, see `product`.
 unsafe impl Sync for Out {}
 impl Out {
-    /// Some outputs of a row.
-    ///
-    /// # Safety
-    /// As [`Out::write`].
-    #[allow(clippy::mut_from_ref, reason = "each task gets columns of its own")]
-    unsafe fn part(&self, row: usize, columns: Range<usize>) -> &mut [f32] {
-        // SAFETY: as the contract says.
-        unsafe {
-            std::slice::from_raw_parts_mut(self.start.add(row * self.stride + columns.start), columns.len())
-        }
-    }
-
     /// Writes outputs `from..from + values.len()` of a row.
     ///
     /// # Safety
@@ -156,42 +143,4 @@ unsafe fn plain_task(m: &Matrix, input: &Activations, outputs: Range<usize>, out
             unsafe { out.write(r, from, &values[..n]) };
         }
     }
-}
-
-/// out += scale · (x Aᵀ) Bᵀ for some rows: `x` is `[n, in]`, `a` is `[r, in]`, `b` is Bᵀ, `[r, out]`, `out` is
-/// `[n, out]`; f32, row-major. The rank is `a.len() / in`.
-///
-/// # Panics
-/// When the lengths do not belong together.
-pub fn low_rank(
-    pool: &Pool,
-    x: &[f32],
-    inputs: usize,
-    (a, b): (&[f32], &[f32]),
-    scale: f32,
-    out: &mut [f32],
-) {
-    let n = x.len() / inputs.max(1);
-    let r = a.len() / inputs.max(1);
-    if n == 0 || r == 0 {
-        return;
-    }
-    let outputs = b.len() / r;
-    assert!(out.len() >= n * outputs && b.len() == r * outputs, "room for a low-rank product");
-    let mut t = vec![0.0; n * r];
-    super::chunks(pool, &mut t, r, |row, t| {
-        for (a, t) in a.chunks_exact(inputs).zip(t) {
-            *t = scale * float::dot(a, &x[row * inputs..][..inputs]);
-        }
-    });
-    let target = Out { start: out.as_mut_ptr(), stride: outputs };
-    pool.ranges(outputs, 64, |range| {
-        for (row, t) in t.chunks_exact(r).enumerate() {
-            // SAFETY: inside `out` as asserted; the ranges are disjoint.
-            let out = unsafe { target.part(row, range.clone()) };
-            for (t, b) in t.iter().zip(b.chunks_exact(outputs)) {
-                super::add_scaled(out, *t, &b[range.clone()]);
-            }
-        }
-    });
 }

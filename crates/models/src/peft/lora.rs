@@ -1,36 +1,22 @@
-//! Reading an adapter folder against a base: every tensor must map, every shape must fit.
+//! A LoRA's tensors against a base: every one must map, every shape must fit.
 
+use super::adapter::Opened;
 use super::parts::{Found, Parts, sort};
 use super::{BiasKind, Lora, LoraConfig, LoraModule, LowRankPair};
-use crate::{DecoderSpec, Module, files};
+use crate::{DecoderSpec, Module};
 use lyceum_core::{Error, Result};
-use lyceum_tensor::safetensors::Safetensors;
-use lyceum_tensor::{Matrix, refuse_pickle};
-use sha2::{Digest, Sha256};
-use std::path::Path;
+use lyceum_tensor::Matrix;
 
 const EMBED: &str = "model.embed_tokens";
 
-/// Reads and checks a folder. Fails, naming the tensor and both shapes, when anything does not fit the base.
-pub fn read(folder: &Path, spec: &DecoderSpec) -> Result<Lora> {
-    let config_path = folder.join("adapter_config.json");
-    if !config_path.is_file() {
-        return Err(Error::not_found("no adapter_config.json: not an adapter folder").in_file(folder));
-    }
-    let config = LoraConfig::from_json(&files::json(&config_path)?).map_err(|e| e.in_file(&config_path))?;
-    let weights_path = folder.join("adapter_model.safetensors");
-    if !weights_path.is_file() {
-        refuse_pickle(&folder.join("adapter_model.bin"))
-            .or_else(|e| if folder.join("adapter_model.bin").exists() { Err(e) } else { Ok(()) })?;
-        return Err(Error::not_found("no adapter_model.safetensors").in_file(folder));
-    }
-    let tensors = Safetensors::open(&weights_path)?;
-    let found = sort(&tensors, spec).map_err(|e| e.in_file(&weights_path))?;
-    let generation = generation(&config_path, &weights_path)?;
-    check(found, config, generation, spec).map_err(|e| e.in_file(&weights_path))
+/// Checks the tensors of a LoRA. Fails, naming the tensor and both shapes, when anything does not fit the base.
+pub(super) fn check(opened: &Opened, spec: &DecoderSpec) -> Result<Lora> {
+    let config = LoraConfig::from_json(&opened.config).map_err(|e| e.in_file(&opened.config_path))?;
+    let found = sort(&opened.tensors, spec)?;
+    assemble(found, config, opened.generation.clone(), spec)
 }
 
-fn check(found: Found, config: LoraConfig, generation: String, spec: &DecoderSpec) -> Result<Lora> {
+fn assemble(found: Found, config: LoraConfig, generation: String, spec: &DecoderSpec) -> Result<Lora> {
     let modules = found.modules.into_iter().map(|(module, parts)| fit(module, parts, &config, spec));
     let modules = modules.collect::<Result<Vec<_>>>()?;
     let embedding = match (found.embedding_a, found.embedding_b) {
@@ -121,7 +107,7 @@ fn whole(name: &str, table: &Matrix, spec: &DecoderSpec) -> Result<()> {
     finite(name, table)
 }
 
-fn vector(name: &str, what: &str, numbers: &[f32], out: usize) -> Result<()> {
+pub(super) fn vector(name: &str, what: &str, numbers: &[f32], out: usize) -> Result<()> {
     if numbers.len() != out {
         let n = numbers.len();
         return Err(Error::invalid(format!("`{name}`: {what} has {n} numbers, the base has {out} outputs")));
@@ -132,7 +118,7 @@ fn vector(name: &str, what: &str, numbers: &[f32], out: usize) -> Result<()> {
     Ok(())
 }
 
-fn finite(name: &str, m: &Matrix) -> Result<()> {
+pub(super) fn finite(name: &str, m: &Matrix) -> Result<()> {
     let mut row = vec![0.0; m.cols()];
     for r in 0..m.rows() {
         m.dequantize_rows(r..r + 1, &mut row);
@@ -143,14 +129,6 @@ fn finite(name: &str, m: &Matrix) -> Result<()> {
     Ok(())
 }
 
-fn not_finite(name: &str) -> Error {
+pub(super) fn not_finite(name: &str) -> Error {
     Error::corrupt(format!("`{name}` holds numbers that are not finite"))
-}
-
-fn generation(config: &Path, weights: &Path) -> Result<String> {
-    let mut hash = Sha256::new();
-    for path in [config, weights] {
-        hash.update(std::fs::read(path).map_err(|e| Error::io(path, "read", e))?);
-    }
-    Ok(hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect())
 }
