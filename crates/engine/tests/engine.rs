@@ -124,7 +124,9 @@ async fn smollm2_keeps_the_laws_and_the_reference() {
         }
     }
     eprintln!("{close} of {steps} log-probabilities within 0.05, mean {:.4}", sum / f64::from(steps));
-    assert!(steps > 100 && close * 100 > steps as usize * 99);
+    // Prompts in bf16, where there are matrix units, cost a little.
+    let percent = if lyceum_tensor::level() >= lyceum_tensor::Level::Amx { 98 } else { 99 };
+    assert!(steps > 100 && close * 100 > steps as usize * percent);
     let p = &json["perplexity"];
     let scores = e.score(&ids(&p["ids"]), None).await.unwrap();
     let nll = -scores.iter().map(|s| f64::from(*s)).sum::<f64>() / scores.len() as f64;

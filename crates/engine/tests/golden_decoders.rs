@@ -89,6 +89,11 @@ fn distance(got: &[Vec<f32>], want: &[f32]) -> f32 {
     flat.iter().zip(want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / (1.0 + size)
 }
 
+/// Half-precision caches and inputs of 15 bits; on matrix units factors of bf16.
+fn fast_bound() -> f32 {
+    if lyceum_tensor::level() >= lyceum_tensor::Level::Amx { 1e-2 } else { 3e-3 }
+}
+
 #[test]
 fn every_family_has_the_reference_logits_and_tokens() {
     for family in ["llama", "llama3_rope", "llama_bias_headdim", "mistral", "qwen2", "qwen3"] {
@@ -105,7 +110,7 @@ fn every_family_has_the_reference_logits_and_tokens() {
         let greedy = Runner::new(&golden(family), Precision::Exact).greedy(&prompt, 16);
         assert_eq!(greedy, ids(&expected["greedy_16_no_stop"]), "{family}");
         let fast = distance(&Runner::new(&golden(family), Precision::Fast).feed(&prompt), &want);
-        assert!(fast <= 3e-3, "{family} with a half-precision cache: {fast}");
+        assert!(fast <= fast_bound(), "{family} with a half-precision cache: {fast}");
     }
 }
 
@@ -126,7 +131,7 @@ fn quantised_files_have_the_reference_logits() {
         let exact = last8(Precision::Exact);
         assert!(exact <= 2e-4, "{name}: {exact}");
         let fast = last8(Precision::Fast);
-        assert!(fast <= 3e-3, "{name} on the fast path: {fast}");
+        assert!(fast <= fast_bound(), "{name} on the fast path: {fast}");
         let greedy = Runner::new(&golden("gguf").join(file), Precision::Exact).greedy(&prompt, 16);
         assert_eq!(greedy, ids(&case["greedy_16"]), "{name}");
     }
