@@ -57,7 +57,7 @@ impl Block {
         let outs = &mut [&mut s.q[..], &mut s.k[..], &mut s.v[..]];
         self.finish(pool, spec, batch, (l, Group::Qkv), &s.input, outs);
         self.rotate(pool, spec, s);
-        store(batch, spec, layer, &s.k, &s.v);
+        store(pool, batch, layer, &s.k, &s.v);
         self.attend(pool, spec, layer, batch, &s.q, &mut s.input);
         attend_prompts(pool, spec, batch, l, &s.q, s.input.rows_mut());
         scale_inputs(spec, batch, (l, Projection::O), s.input.rows_mut());
@@ -164,12 +164,16 @@ fn prepare(pool: &Pool, input: &mut Activations, weights: &[&Packed]) {
     }
 }
 
-fn store(batch: &Batch, spec: &DecoderSpec, layer: &mut CacheLayer, k: &[f32], v: &[f32]) {
-    let width = spec.kv_dim();
-    for ((row, k), v) in batch.rows.iter().zip(k.chunks_exact(width)).zip(v.chunks_exact(width)) {
-        let table = batch.tables.get(row.table).map(Vec::as_slice).unwrap_or_default();
-        if let Some(block) = table.get(row.position / BLOCK) {
-            layer.write(*block, row.position % BLOCK, k, v);
-        }
+fn store(pool: &Pool, batch: &Batch, layer: &mut CacheLayer, k: &[f32], v: &[f32]) {
+    let places: Vec<(u32, usize)> = batch
+        .rows
+        .iter()
+        .filter_map(|row| {
+            let block = batch.tables.get(row.table)?.get(row.position / BLOCK)?;
+            Some((*block, row.position % BLOCK))
+        })
+        .collect();
+    if places.len() == batch.rows.len() {
+        layer.write_all(pool, &places, k, v);
     }
 }

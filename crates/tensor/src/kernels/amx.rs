@@ -143,15 +143,14 @@ pub(super) unsafe fn two_by_two(a: [*const u8; 2], b: *const u8, c: *const u8, n
 
 /// 32 rows of 32 sums.
 #[repr(C, align(64))]
-pub(super) struct Sums(pub(super) [[f32; 32]; 32]);
+pub(super) struct Sums([[f32; 32]; 32]);
 
 /// Writes the sums: 0 and 1 side by side into the first sixteen rows, 2 and 3 into the others.
 ///
 /// # Safety
-/// After [`configure`].
+/// After [`configure`]; room for [`Sums`].
 #[inline(always)]
-pub(super) unsafe fn store(to: &mut Sums, both: bool) {
-    let p: *mut f32 = to.0.as_mut_ptr().cast();
+pub(super) unsafe fn store(p: *mut f32, both: bool) {
     // SAFETY: sixteen rows of sixteen numbers, 128 bytes apart, from each of the pointers on.
     unsafe {
         asm!("tilestored [{p} + {s}], tmm0", "tilestored [{q} + {s}], tmm1",

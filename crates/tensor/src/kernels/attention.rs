@@ -10,6 +10,7 @@
 )]
 
 use super::elementwise::softmax;
+use crate::Pool;
 use half::f16;
 use std::ops::Range;
 
@@ -85,26 +86,84 @@ impl CacheLayer {
 
     /// Writes key and value of one position, all heads, into a slot (0 to 15) of a block.
     pub fn write(&mut self, block: u32, slot: usize, key: &[f32], value: &[f32]) {
+        let to = self.writer();
+        for head in 0..to.kv_heads {
+            // SAFETY: the cache is borrowed for writing.
+            unsafe { to.write(head, (block, slot), key, value) };
+        }
+    }
+
+    /// The same for many positions: row i of `keys` and `values`, `[rows, kv heads · head_dim]`, goes to `places[i]`.
+    ///
+    /// # Panics
+    /// When there are fewer rows than places, or a place is not there.
+    pub fn write_all(&mut self, pool: &Pool, places: &[(u32, usize)], keys: &[f32], values: &[f32]) {
+        let to = self.writer();
+        let width = to.kv_heads * to.head_dim;
+        assert!(keys.len().min(values.len()) >= places.len() * width, "rows of keys and values");
+        let each = |head: usize| {
+            for (i, place) in places.iter().enumerate() {
+                // SAFETY: the cache is borrowed for writing, and each task writes one head.
+                unsafe { to.write(head, *place, &keys[i * width..], &values[i * width..]) };
+            }
+        };
+        if places.len() < 8 { (0..to.kv_heads).for_each(each) } else { pool.run(to.kv_heads, each) }
+    }
+
+    fn writer(&mut self) -> Writer {
+        let (kv_heads, head_dim) = (self.kv_heads, self.head_dim);
+        let (to, len) = match (&mut self.keys, &mut self.values) {
+            (Numbers::Half(k), Numbers::Half(v)) => {
+                (Start::Half(k.as_mut_ptr(), v.as_mut_ptr()), k.len().min(v.len()))
+            }
+            (Numbers::Single(k), Numbers::Single(v)) => {
+                (Start::Single(k.as_mut_ptr(), v.as_mut_ptr()), k.len().min(v.len()))
+            }
+            _ => (Start::Half(std::ptr::null_mut(), std::ptr::null_mut()), 0),
+        };
+        Writer { to, len, kv_heads, head_dim }
+    }
+}
+
+/// Where keys and values begin.
+enum Start {
+    Half(*mut u16, *mut u16),
+    Single(*mut f32, *mut f32),
+}
+
+/// Writes into a layer that is borrowed for writing, from several threads.
+struct Writer {
+    to: Start,
+    len: usize,
+    kv_heads: usize,
+    head_dim: usize,
+}
+
+// SAFETY: threads write different heads, see `CacheLayer::write_all`.
+unsafe impl Sync for Writer {}
+
+impl Writer {
+    /// # Safety
+    /// The layer must still be borrowed for writing; nobody else writes or reads this head meanwhile.
+    unsafe fn write(&self, head: usize, (block, slot): (u32, usize), key: &[f32], value: &[f32]) {
         let dim = self.head_dim;
-        for head in 0..self.kv_heads {
-            let at = self.at(block, head);
-            let (k, v) = (&key[head * dim..][..dim], &value[head * dim..][..dim]);
-            match (&mut self.keys, &mut self.values) {
-                (Numbers::Half(keys), Numbers::Half(values)) => {
-                    for (to, x) in keys[at + slot..at + BLOCK * dim].iter_mut().step_by(BLOCK).zip(k) {
-                        *to = half_bits(*x);
+        let at = (block as usize * self.kv_heads + head) * BLOCK * dim;
+        let (k, v) = (&key[head * dim..][..dim], &value[head * dim..][..dim]);
+        assert!(slot < BLOCK && at + BLOCK * dim <= self.len, "a slot of a block of the cache");
+        for (i, (k, v)) in k.iter().zip(v).enumerate() {
+            let (key, value) = (at + slot + i * BLOCK, at + slot * dim + i);
+            // SAFETY: slot and dimension are within the block, which is inside as asserted.
+            unsafe {
+                match self.to {
+                    Start::Half(keys, values) => {
+                        keys.add(key).write(half_bits(*k));
+                        values.add(value).write(half_bits(*v));
                     }
-                    for (to, x) in values[at + slot * dim..][..dim].iter_mut().zip(v) {
-                        *to = half_bits(*x);
+                    Start::Single(keys, values) => {
+                        keys.add(key).write(*k);
+                        values.add(value).write(*v);
                     }
                 }
-                (Numbers::Single(keys), Numbers::Single(values)) => {
-                    for (to, x) in keys[at + slot..at + BLOCK * dim].iter_mut().step_by(BLOCK).zip(k) {
-                        *to = *x;
-                    }
-                    values[at + slot * dim..][..dim].copy_from_slice(v);
-                }
-                _ => {}
             }
         }
     }

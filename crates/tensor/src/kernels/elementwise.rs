@@ -2,7 +2,7 @@
 
 #![allow(clippy::indexing_slicing, reason = "lanes of arrays of a constant size")]
 
-use super::twice;
+use super::wherever;
 
 const LANES: usize = 16;
 
@@ -61,14 +61,14 @@ fn max_of(x: &[f32]) -> f32 {
     lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
-twice! {
+wherever! {
     /// The largest number; minus infinity of none.
     pub fn max(x: &[f32]) -> f32 {
         max_of(x)
     }
 }
 
-twice! {
+wherever! {
     /// `out = w · x · s` with s = 1 / √(mean x² + eps), which is returned.
     pub fn rms_norm(x: &[f32], w: &[f32], eps: f32, out: &mut [f32]) -> f32 {
         let mean = sum_of(x, |x| x * x) / x.len() as f32;
@@ -80,7 +80,7 @@ twice! {
     }
 }
 
-twice! {
+wherever! {
     /// `out += x`.
     pub fn add(out: &mut [f32], x: &[f32]) {
         for (o, x) in out.iter_mut().zip(x) {
@@ -89,7 +89,7 @@ twice! {
     }
 }
 
-twice! {
+wherever! {
     /// `out += s · x`.
     pub fn add_scaled(out: &mut [f32], s: f32, x: &[f32]) {
         for (o, x) in out.iter_mut().zip(x) {
@@ -98,7 +98,7 @@ twice! {
     }
 }
 
-twice! {
+wherever! {
     /// `gate = silu(gate) · up`, with silu(x) = x / (1 + e^-x).
     pub fn silu_times(gate: &mut [f32], up: &[f32]) {
         for (g, u) in gate.iter_mut().zip(up) {
@@ -107,7 +107,7 @@ twice! {
     }
 }
 
-twice! {
+wherever! {
     /// The gradients of [`silu_times`]: with the gradient `d` of its output, `d = d · up · silu'(gate)` (towards the
     /// gate) and `du = d · silu(gate)` (towards up).
     pub fn silu_times_back(gate: &[f32], up: &[f32], d: &mut [f32], du: &mut [f32]) {
@@ -119,7 +119,7 @@ twice! {
     }
 }
 
-twice! {
+wherever! {
     /// The backward of one row of softmax attention: with scores `p`, their log-sum, the gradient `ds` of the
     /// probabilities and δ = Σ p ds: `p = e^(p · scale - sum)`, `ds = p (ds - δ) · scale`.
     pub fn softmax_back(p: &mut [f32], ds: &mut [f32], scale: f32, sum: f32, delta: f32) {
@@ -130,7 +130,7 @@ twice! {
     }
 }
 
-twice! {
+wherever! {
     /// `x = c · softmax(s · x)`; the logarithm of the sum of e^(s · x) is returned.
     pub fn softmax_scaled(x: &mut [f32], s: f32, c: f32) -> f32 {
         let most = max_of(x) * s;
@@ -146,7 +146,7 @@ twice! {
     }
 }
 
-twice! {
+wherever! {
     /// The backward of [`rms_norm`] for one row: with h = x · scale and g = dy · w: `dy = scale (g - h mean(g h))`,
     /// `dw += dy · h`. Returns nothing else; `scale` is 1 / √(mean x² + ε).
     pub fn rms_norm_back(x: &[f32], w: &[f32], scale: f32, dy: &mut [f32], dw: &mut [f32]) {
@@ -161,7 +161,7 @@ twice! {
     }
 }
 
-twice! {
+wherever! {
     /// `x = e^(x - shift)`; their sum is returned.
     pub fn exp_all(x: &mut [f32], shift: f32) -> f32 {
         for x in x.iter_mut() {
@@ -181,7 +181,7 @@ pub fn softmax(x: &mut [f32]) {
     scale(x, 1.0 / sum);
 }
 
-twice! {
+wherever! {
     /// `x *= s`.
     fn scale(x: &mut [f32], s: f32) {
         for x in x.iter_mut() {
@@ -190,7 +190,7 @@ twice! {
     }
 }
 
-twice! {
+wherever! {
     /// ln Σ e^x.
     pub fn log_sum_exp(x: &[f32]) -> f32 {
         let most = max_of(x);
@@ -204,7 +204,7 @@ pub fn argmax(x: &[f32]) -> usize {
     x.iter().position(|x| *x >= most).unwrap_or(0)
 }
 
-twice! {
+wherever! {
     /// Rotates pairs of split halves: with halves (a, b), (a cos - b sin, b cos + a sin). `x` holds heads of `head`
     /// numbers, of which the first `2 · cos.len()` are rotated.
     pub fn rotate_halves(x: &mut [f32], head: usize, cos: &[f32], sin: &[f32]) {

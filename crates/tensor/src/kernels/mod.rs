@@ -144,9 +144,9 @@ fn best() -> Level {
     Level::Scalar
 }
 
-/// One plain function compiled twice: for any processor, and for AVX2 so that the compiler uses its wide registers.
-/// The body is the scalar definition; both give the same numbers.
-macro_rules! twice {
+/// One plain function compiled for any processor, for AVX2 and for AVX-512, so that the compiler uses what registers
+/// there are. The body is the scalar definition; all give the same numbers.
+macro_rules! wherever {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
         $vis fn $name($($arg: $ty),*) $(-> $ret)? {
@@ -156,12 +156,17 @@ macro_rules! twice {
             #[target_feature(enable = "avx2,fma,f16c")]
             fn wide($($arg: $ty),*) $(-> $ret)? { plain($($arg),*) }
             #[cfg(target_arch = "x86_64")]
-            if $crate::kernels::level() >= $crate::kernels::Level::Avx2 {
-                // SAFETY: the level says that the processor has these features.
-                return unsafe { wide($($arg),*) };
+            #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+            fn widest($($arg: $ty),*) $(-> $ret)? { plain($($arg),*) }
+            #[cfg(target_arch = "x86_64")]
+            match $crate::kernels::level() {
+                // SAFETY (both): the level says that the processor has these features.
+                $crate::kernels::Level::Amx | $crate::kernels::Level::Avx512 => return unsafe { widest($($arg),*) },
+                $crate::kernels::Level::Avx2 => return unsafe { wide($($arg),*) },
+                $crate::kernels::Level::Scalar => {}
             }
             plain($($arg),*)
         }
     };
 }
-pub(crate) use twice;
+pub(crate) use wherever;

@@ -25,6 +25,15 @@ pub(super) struct Out {
 // SAFETY: tasks write disjoint columns, see `product`.
 unsafe impl Sync for Out {}
 impl Out {
+    /// Where some outputs of a row lie.
+    ///
+    /// # Safety
+    /// The row and the columns must be inside; nobody else may use the same columns.
+    pub(super) unsafe fn place(&self, row: usize, from: usize) -> *mut f32 {
+        // SAFETY: as the contract says.
+        unsafe { self.start.add(row * self.stride + from) }
+    }
+
     /// Writes outputs `from..from + values.len()` of a row.
     ///
     /// # Safety

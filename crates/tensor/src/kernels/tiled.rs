@@ -182,16 +182,25 @@ unsafe fn finish(x: &Tiles, first: usize, strip: usize, unit: f32, outputs: usiz
     use std::arch::x86_64::*;
     let rows = (x.rows - first * ROWS).min(2 * ROWS);
     let width = (outputs - strip * STRIP).min(2 * STRIP);
-    let mut sums = Sums([[0.0; 32]; 32]);
-    // SAFETY: each row of the sums has 32 numbers; `width` columns of the output are this task's.
+    let mut sums = std::mem::MaybeUninit::<Sums>::uninit();
+    // SAFETY: each row of the sums has 32 numbers, and those below `rows` are written before they are read; `width`
+    // columns of the output are this task's.
     unsafe {
-        amx::store(&mut sums, rows > ROWS);
+        amx::store(sums.as_mut_ptr().cast(), rows > ROWS);
+        let sums: *mut f32 = sums.as_mut_ptr().cast();
         let unit = _mm512_set1_ps(unit);
-        for (r, row) in sums.0.iter_mut().take(rows).enumerate() {
-            for half in row.as_chunks_mut::<16>().0 {
-                _mm512_storeu_ps(half.as_mut_ptr(), _mm512_mul_ps(_mm512_loadu_ps(half.as_ptr()), unit));
+        for r in 0..rows {
+            let row = sums.add(32 * r);
+            let [low, high] = [0, 16].map(|i| _mm512_mul_ps(_mm512_load_ps(row.add(i)), unit));
+            if width == 2 * STRIP {
+                let to = out.place(first * ROWS + r, strip * STRIP);
+                _mm512_storeu_ps(to, low);
+                _mm512_storeu_ps(to.add(16), high);
+                continue;
             }
-            out.write(first * ROWS + r, strip * STRIP, &row[..width]);
+            _mm512_store_ps(row, low);
+            _mm512_store_ps(row.add(16), high);
+            out.write(first * ROWS + r, strip * STRIP, std::slice::from_raw_parts(row, width));
         }
     }
 }
