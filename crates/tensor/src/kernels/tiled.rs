@@ -13,11 +13,14 @@ use super::product::Out;
 use super::shape::{STRIP, Shape};
 use super::strips::Strips;
 use super::tiles::{LIFT, ROWS, Tiles};
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::cell::RefCell;
 use std::ops::Range;
 
 /// Bytes of expanded strips that stay in the second cache.
 const NEAR: usize = 768 << 10;
+/// How far ahead codes are fetched, in bytes.
+const AHEAD: usize = 2560;
 /// Pairs of tiles in the ring.
 const RING: usize = 8;
 
@@ -137,7 +140,11 @@ unsafe fn few<S: Shape>(strips: [(*const u8, *const u8); 2], x: &Tiles, ring: *m
         for b in 0..x.blocks {
             let pair = ring.add(b % RING * 2 * TILE);
             for (i, (scales, quants)) in strips.into_iter().enumerate() {
-                expand::wide::<S>(scales.add(b * S::SCALES), quants.add(b * S::QUANTS), pair.add(i * TILE));
+                let quants = quants.add(b * S::QUANTS);
+                for line in 0..S::QUANTS / 64 {
+                    _mm_prefetch(quants.wrapping_add(AHEAD + 64 * line).cast(), _MM_HINT_T0);
+                }
+                expand::wide::<S>(scales.add(b * S::SCALES), quants, pair.add(i * TILE));
             }
             // One block behind, so that what was written has arrived.
             if b > 0 {
