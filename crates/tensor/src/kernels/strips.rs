@@ -60,12 +60,17 @@ impl Strips {
             (0..STRIP).map(|n| of(w[0][n], w[2][n]).max(of(w[1][n], w[3][n]))).fold(0.0, f32::max)
         };
         let power = power(wide.iter().map(bound).fold(0.0, f32::max));
-        for (bytes, wide) in data.bytes_mut().chunks_exact_mut(stride.max(1)).zip(wide.chunks(blocks.max(1)))
-        {
-            for (to, from) in bytes.chunks_exact_mut(kind.scales()).zip(wide) {
-                write_scales(kind, from, power, to);
+        let parts = data.bytes_mut().chunks_exact_mut(stride.max(1)).zip(wide.chunks(blocks.max(1)));
+        let parts: Vec<_> = parts.map(Mutex::new).collect();
+        pool.run(parts.len(), |i| {
+            if let Some(mut part) = parts.get(i).and_then(|p| p.lock().ok()) {
+                let (bytes, wide) = &mut *part;
+                for (to, from) in bytes.chunks_exact_mut(kind.scales()).zip(*wide) {
+                    write_scales(kind, from, power, to);
+                }
             }
-        }
+        });
+        drop(parts);
         Some(Self { kind, blocks, unit: power.recip(), data })
     }
 
@@ -127,20 +132,23 @@ fn pack_row(m: &Matrix, row: usize, r: usize, kind: Kind, quants: &mut [u8], wid
         for (half, (d, m)) in c.d.into_iter().zip(c.m).enumerate() {
             (wide[half][r], wide[2 + half][r]) = (d, m);
         }
-        for (g, q) in c.q.as_chunks::<4>().0.iter().enumerate() {
-            if bits == 8 {
-                to[64 * g + 4 * r..][..4].copy_from_slice(q);
-                continue;
-            }
-            let (plane, left) = high_bit(bits, g);
-            for (i, q) in q.iter().enumerate() {
-                to[64 * (g % 4) + 4 * r + i] |= (q & 15) << (4 * (g / 4));
-                if bits > 4 {
-                    let high = q & 0xf0;
-                    to[256 + 64 * plane + 4 * r + i] |= if left < 0 { high << -left } else { high >> left };
-                }
-            }
+        // Four inputs at a time, as one number.
+        let fours: [u32; 8] =
+            std::array::from_fn(|g| u32::from_le_bytes([0, 1, 2, 3].map(|i| c.q[4 * g + i])));
+        let mut put = |at: usize, x: u32| to[at + 4 * r..][..4].copy_from_slice(&x.to_le_bytes());
+        if bits == 8 {
+            fours.into_iter().enumerate().for_each(|(g, x)| put(64 * g, x));
+            continue;
         }
+        const LOW: u32 = 0x0f0f_0f0f;
+        (0..4).for_each(|v| put(64 * v, fours[v] & LOW | (fours[v + 4] & LOW) << 4));
+        let mut planes = [0u32; 2];
+        for (g, x) in fours.into_iter().enumerate() {
+            let (plane, left) = high_bit(bits, g);
+            let high = x & !LOW;
+            planes[plane] |= if left < 0 { high << -left } else { high >> left };
+        }
+        planes.into_iter().take(bits - 4).enumerate().for_each(|(i, x)| put(256 + 64 * i, x));
     }
 }
 
