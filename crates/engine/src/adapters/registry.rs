@@ -88,14 +88,17 @@ impl Registry {
         self.jobs.send(job).map_err(|_| Error::internal("the thread that loads adapters has ended"))
     }
 
-    /// The source of a name that is a place: something to fetch, or a folder below one of the roots.
+    /// The source of a name that is a place: something to fetch, or a folder below one of the roots. Plain words are
+    /// names.
     fn place(&self, name: &str) -> Result<Option<AdapterSource>> {
+        let fetched = self.shared.config.fetch.as_ref().is_some_and(|f| f.is_mine(name));
+        if !fetched && !name.contains('/') && !name.contains('\\') { Ok(None) } else { self.locate(name) }
+    }
+
+    fn locate(&self, name: &str) -> Result<Option<AdapterSource>> {
         let config = &self.shared.config;
         if config.fetch.as_ref().is_some_and(|f| f.is_mine(name)) {
             return Ok(Some(AdapterSource::Remote(name.into())));
-        }
-        if !name.contains('/') && !name.contains('\\') {
-            return Ok(None);
         }
         let mut outside = false;
         for root in &config.roots {
@@ -187,6 +190,26 @@ impl Adapters for Registry {
         let known = self.shared.state().entries.contains_key(name);
         // What may not be loaded is known too: the request is then told why.
         known || self.place(name).map_or(true, |p| p.is_some())
+    }
+
+    fn info(&self, name: &str) -> Option<AdapterInfo> {
+        self.shared.state().entries.get(name).map(Entry::describe)
+    }
+
+    fn resolve(&self, place: &str) -> Result<AdapterSource> {
+        let found = self.locate(place)?;
+        let roots = &self.shared.config.roots;
+        found.ok_or_else(|| {
+            if roots.is_empty() {
+                let m = format!("adapters cannot be loaded from `{place}` by requests here");
+                return Error::new(ErrorKind::Forbidden, m).hint("start the server with --adapters DIR");
+            }
+            Error::not_found(format!("no folder `{place}` below those that adapters may be loaded from"))
+        })
+    }
+
+    fn takes_changes(&self) -> bool {
+        !self.shared.config.roots.is_empty()
     }
 
     fn prefetch(&self, name: &str) {
