@@ -9,7 +9,7 @@ use crate::decoder::Precision;
 use async_trait::async_trait;
 use lyceum_core::{AdapterInfo, AdapterSource, Adapters, Error, ErrorKind, Result};
 use lyceum_models::DecoderSpec;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use tokio::sync::oneshot;
 
@@ -100,17 +100,23 @@ impl Registry {
         if config.fetch.as_ref().is_some_and(|f| f.is_mine(name)) {
             return Ok(Some(AdapterSource::Remote(name.into())));
         }
-        let mut outside = false;
+        let path = Path::new(name);
+        // Told by the words alone, so that nobody learns here what lies elsewhere.
+        let mut outside = path.is_absolute() || path.components().any(|c| c == Component::ParentDir);
         for root in &config.roots {
-            let Ok(root) = root.canonicalize() else { continue };
-            // An absolute name replaces the root here, and is then held to it.
-            let Ok(folder) = root.join(Path::new(name)).canonicalize() else { continue };
-            if folder.starts_with(&root) && folder.is_dir() {
+            let Ok(whole) = root.canonicalize() else { continue };
+            let named = path.starts_with(&whole) || path.starts_with(root);
+            if outside && !named {
+                continue;
+            }
+            // An absolute name replaces the root here, and is then held to it: a link may lead out.
+            let Ok(folder) = whole.join(path).canonicalize() else { continue };
+            if folder.starts_with(&whole) && folder.is_dir() {
                 return Ok(Some(AdapterSource::Folder(folder)));
             }
             outside = true;
         }
-        if outside || (Path::new(name).is_absolute() && !config.roots.is_empty()) {
+        if outside && !config.roots.is_empty() {
             let m = format!("the folder `{name}` is not below one that adapters may be loaded from");
             return Err(Error::new(ErrorKind::Forbidden, m));
         }
