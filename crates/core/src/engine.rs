@@ -1,6 +1,6 @@
 //! The seam between the server and whatever runs language models.
 
-use crate::{Error, Message, Result};
+use crate::{Error, ErrorKind, Message, Result};
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
@@ -398,6 +398,25 @@ pub trait Adapters: Send + Sync {
     /// Whether requests may choose a name: known, or a folder or remote name that may be loaded.
     fn knows(&self, name: &str) -> bool {
         self.list().iter().any(|a| a.name == name)
+    }
+
+    /// One known adapter.
+    fn info(&self, name: &str) -> Option<AdapterInfo> {
+        self.list().into_iter().find(|a| a.name == name)
+    }
+
+    /// What a place means that a request names: a folder below those that are allowed, or something to fetch. Fails where
+    /// requests may name no places, and outside the allowed ones.
+    fn resolve(&self, place: &str) -> Result<AdapterSource> {
+        Err(Error::new(
+            ErrorKind::Forbidden,
+            format!("adapters cannot be loaded from `{place}` by requests here"),
+        ))
+    }
+
+    /// Whether requests may load adapters and make names forgotten.
+    fn takes_changes(&self) -> bool {
+        false
     }
 
     /// Begins to load a known adapter that a request is likely to choose soon.

@@ -49,7 +49,7 @@ fn adapter(spec: &DecoderSpec, targets: &[Projection], r: usize, seed: u64) -> A
         biases: Vec::new(),
         generation: format!("random-{seed}"),
     };
-    Arc::new(Prepared::new("random", &Adapter::Lora(lora), spec, None, Precision::Fast).unwrap())
+    Arc::new(Prepared::new("random", &Adapter::from(lora), spec, None, Precision::Fast).unwrap())
 }
 
 fn main() {

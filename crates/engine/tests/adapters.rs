@@ -280,6 +280,9 @@ async fn folders_are_named_below_the_roots_only() {
         let refused = e.generate(request(vec![1], 1, outside)).err().unwrap();
         assert_eq!(refused.kind(), ErrorKind::Forbidden, "{outside}: {refused}");
     }
+    let missing = golden("peft").canonicalize().unwrap().join("../nowhere");
+    let told = e.generate(request(vec![1], 1, missing.to_str().unwrap())).err().unwrap();
+    assert_eq!(told.kind(), ErrorKind::Forbidden, "what is elsewhere is not told");
     assert_eq!(e.generate(request(vec![1], 1, "./none")).err().unwrap().kind(), ErrorKind::NotFound);
     let closed = tiny(AdapterConfig::default());
     assert_eq!(

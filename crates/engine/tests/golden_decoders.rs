@@ -152,7 +152,7 @@ fn biases_of_an_adapter_take_the_place_of_the_base_s() {
     changed.layers[1].biases.set(Projection::K, sum);
     let zeros = |rows: usize, cols: usize| Matrix::from_f32(rows, cols, vec![0.0; rows * cols]).unwrap();
     let (out, inputs) = k.shape(&spec);
-    let lora = Adapter::Lora(Lora {
+    let lora = Adapter::from(Lora {
         config: LoraConfig::from_json(&serde_json::json!({"peft_type": "LORA", "r": 1})).unwrap(),
         modules: vec![LoraModule {
             module: k,

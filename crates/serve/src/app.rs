@@ -5,7 +5,7 @@ use crate::agents;
 use crate::error::{Dialect, respond};
 use crate::guard;
 use crate::routes::{
-    chains, embeddings, health, lorax, models, openai_chat, openai_completions, predict, tokenize,
+    adapters, chains, embeddings, health, lorax, models, openai_chat, openai_completions, predict, tokenize,
 };
 use crate::state::Shared;
 use crate::studio;
@@ -68,6 +68,8 @@ fn openai() -> Router<Shared> {
         .route("/embeddings", post(embeddings::openai))
         .route("/models", get(models::list))
         .route("/models/{*id}", get(models::one))
+        .route("/load_lora_adapter", post(adapters::load))
+        .route("/unload_lora_adapter", post(adapters::unload))
 }
 
 fn lorax_routes() -> Router<Shared> {

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Names that a message lists.
+const LISTED: usize = 20;
+
 /// Everything that a server serves, at one moment.
 #[derive(Default, Clone)]
 pub(crate) struct Models {
@@ -154,7 +157,12 @@ impl Models {
         let have = if known.is_empty() {
             "none is served".into()
         } else {
-            format!("served are {}", known.join(", "))
+            let shown = known.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = known.len().saturating_sub(LISTED);
+            format!(
+                "served are {shown}{}",
+                if more > 0 { format!(" and {more} more") } else { String::new() }
+            )
         };
         let what = if key == "model" { "model" } else { "adapter" };
         Error::not_found(format!("The {what} `{name}` does not exist; {have}"))
@@ -172,7 +180,7 @@ fn missing<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) 
 }
 
 fn has(engine: &Arc<dyn Engine>, adapter: &str) -> bool {
-    Models::adapters(engine).iter().any(|a| a.name == adapter)
+    engine.adapters().is_some_and(|a| a.knows(adapter))
 }
 
 fn target(engine: &Arc<dyn Engine>, adapter: Option<&str>, name: &str) -> Target {

@@ -130,8 +130,20 @@ async fn each_wrong_parameter_is_told_in_loraxs_words() {
         (json!({"best_of": 2}), "you must use sampling when `best_of` is > 1"),
         (json!({"watermark": true}), "`watermark` is not supported by this server"),
         (
-            json!({"merged_adapters": {"ids": ["a"], "weights": [1.0]}}),
-            "`merged_adapters` is not supported by this server",
+            json!({"merged_adapters": {"ids": [], "weights": []}}),
+            "at least one adapter ID must be provided when setting `adapters`",
+        ),
+        (
+            json!({"merged_adapters": {"ids": ["loud", "loud"], "weights": [1.0]}}),
+            "number of adapter IDs must match number of adapter weights",
+        ),
+        (
+            json!({"merged_adapters": {"ids": ["loud", "loud"], "merge_strategy": "TIES"}}),
+            "`density` must be > 0.0 and <= 1.0 for this strategy. Given: 0",
+        ),
+        (
+            json!({"merged_adapters": {"ids": ["loud"]}, "adapter_id": "loud"}),
+            "at most one of `adapter_id` or `adapters` may be provided",
         ),
     ];
     for (parameters, text) in cases {

@@ -48,8 +48,11 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(name: &str, e: &Error) -> Self {
-        let place = e.at().to_string();
-        let at = if place.is_empty() { String::new() } else { format!("{place}: ") };
+        // The file's own name: clients are not told where the server keeps things.
+        let file =
+            e.at().file.as_ref().and_then(|f| f.file_name()).map(|f| format!("{}: ", f.to_string_lossy()));
+        let key = e.at().key.as_ref().map(|k| format!("{k}: "));
+        let at = file.unwrap_or_default() + &key.unwrap_or_default();
         let message = format!("adapter `{name}` cannot be loaded: {at}{}", e.message());
         Self { kind: e.kind(), message, hints: e.hints().to_vec() }
     }

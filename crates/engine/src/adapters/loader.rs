@@ -108,7 +108,7 @@ impl Shared {
                             Err(Error::invalid(format!("`{name}` is a merge itself; name its parts")))
                         }
                         source => match self.read(&source)? {
-                            Adapter::Lora(lora) => Ok((lora, *weight)),
+                            Adapter::Lora(lora) => Ok((*lora, *weight)),
                             _ => {
                                 Err(Error::unsupported(format!("`{name}` is no LoRA, and only these merge")))
                             }
@@ -116,7 +116,7 @@ impl Shared {
                     }
                 };
                 let parts = m.parts.iter().map(part).collect::<Result<Vec<_>>>()?;
-                peft::merge(&parts, m).map(Adapter::Lora)
+                peft::merge(&parts, m).map(Adapter::from)
             }
         }
     }

@@ -70,7 +70,7 @@ impl Prepared {
             _ => Vec::new(),
         };
         let lora = match adapter {
-            Adapter::Lora(lora) => Some(lora),
+            Adapter::Lora(lora) => Some(&**lora),
             _ => None,
         };
         let mut prepared = Self {

@@ -9,7 +9,7 @@ use crate::decoder::Precision;
 use async_trait::async_trait;
 use lyceum_core::{AdapterInfo, AdapterSource, Adapters, Error, ErrorKind, Result};
 use lyceum_models::DecoderSpec;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use tokio::sync::oneshot;
 
@@ -88,26 +88,35 @@ impl Registry {
         self.jobs.send(job).map_err(|_| Error::internal("the thread that loads adapters has ended"))
     }
 
-    /// The source of a name that is a place: something to fetch, or a folder below one of the roots.
+    /// The source of a name that is a place: something to fetch, or a folder below one of the roots. Plain words are
+    /// names.
     fn place(&self, name: &str) -> Result<Option<AdapterSource>> {
+        let fetched = self.shared.config.fetch.as_ref().is_some_and(|f| f.is_mine(name));
+        if !fetched && !name.contains('/') && !name.contains('\\') { Ok(None) } else { self.locate(name) }
+    }
+
+    fn locate(&self, name: &str) -> Result<Option<AdapterSource>> {
         let config = &self.shared.config;
         if config.fetch.as_ref().is_some_and(|f| f.is_mine(name)) {
             return Ok(Some(AdapterSource::Remote(name.into())));
         }
-        if !name.contains('/') && !name.contains('\\') {
-            return Ok(None);
-        }
-        let mut outside = false;
+        let path = Path::new(name);
+        // Told by the words alone, so that nobody learns here what lies elsewhere.
+        let mut outside = path.is_absolute() || path.components().any(|c| c == Component::ParentDir);
         for root in &config.roots {
-            let Ok(root) = root.canonicalize() else { continue };
-            // An absolute name replaces the root here, and is then held to it.
-            let Ok(folder) = root.join(Path::new(name)).canonicalize() else { continue };
-            if folder.starts_with(&root) && folder.is_dir() {
+            let Ok(whole) = root.canonicalize() else { continue };
+            let named = path.starts_with(&whole) || path.starts_with(root);
+            if outside && !named {
+                continue;
+            }
+            // An absolute name replaces the root here, and is then held to it: a link may lead out.
+            let Ok(folder) = whole.join(path).canonicalize() else { continue };
+            if folder.starts_with(&whole) && folder.is_dir() {
                 return Ok(Some(AdapterSource::Folder(folder)));
             }
             outside = true;
         }
-        if outside || (Path::new(name).is_absolute() && !config.roots.is_empty()) {
+        if outside && !config.roots.is_empty() {
             let m = format!("the folder `{name}` is not below one that adapters may be loaded from");
             return Err(Error::new(ErrorKind::Forbidden, m));
         }
@@ -187,6 +196,26 @@ impl Adapters for Registry {
         let known = self.shared.state().entries.contains_key(name);
         // What may not be loaded is known too: the request is then told why.
         known || self.place(name).map_or(true, |p| p.is_some())
+    }
+
+    fn info(&self, name: &str) -> Option<AdapterInfo> {
+        self.shared.state().entries.get(name).map(Entry::describe)
+    }
+
+    fn resolve(&self, place: &str) -> Result<AdapterSource> {
+        let found = self.locate(place)?;
+        let roots = &self.shared.config.roots;
+        found.ok_or_else(|| {
+            if roots.is_empty() {
+                let m = format!("adapters cannot be loaded from `{place}` by requests here");
+                return Error::new(ErrorKind::Forbidden, m).hint("start the server with --adapters DIR");
+            }
+            Error::not_found(format!("no folder `{place}` below those that adapters may be loaded from"))
+        })
+    }
+
+    fn takes_changes(&self) -> bool {
+        !self.shared.config.roots.is_empty()
     }
 
     fn prefetch(&self, name: &str) {

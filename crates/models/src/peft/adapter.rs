@@ -16,11 +16,17 @@ const KINDS: [&str; 4] = ["LORA", "VERA", "IA3", "ADAPTION_PROMPT"];
 #[derive(Debug, Clone)]
 pub enum Adapter {
     /// Low-rank terms; VeRA's are multiplied out.
-    Lora(Lora),
+    Lora(Box<Lora>),
     /// Scales of inputs and outputs.
     Ia3(Ia3),
     /// Keys and values beside those of the text.
     Prompt(AdaptionPrompt),
+}
+
+impl From<Lora> for Adapter {
+    fn from(lora: Lora) -> Self {
+        Self::Lora(Box::new(lora))
+    }
 }
 
 impl Adapter {
@@ -54,7 +60,7 @@ pub(super) struct Opened {
 /// Reads and checks a LoRA (or a VeRA, as a LoRA). Other kinds are refused by name; otherwise as [`read_any`].
 pub fn read(folder: &Path, spec: &DecoderSpec) -> Result<Lora> {
     let kind = match read_any(folder, spec)? {
-        Adapter::Lora(lora) => return Ok(lora),
+        Adapter::Lora(lora) => return Ok(*lora),
         Adapter::Ia3(_) => "IA3",
         Adapter::Prompt(_) => "ADAPTION_PROMPT",
     };
@@ -89,10 +95,10 @@ pub fn read_any(folder: &Path, spec: &DecoderSpec) -> Result<Adapter> {
     let generation = generation(&config_path, &weights_path)?;
     let opened = Opened { config_path, config, tensors, generation };
     let read = match kind.as_str() {
-        "VERA" => vera::read(&opened, spec).map(Adapter::Lora),
+        "VERA" => vera::read(&opened, spec).map(Adapter::from),
         "IA3" => ia3::read(&opened, spec).map(Adapter::Ia3),
         "ADAPTION_PROMPT" => prompt::read(&opened, spec).map(Adapter::Prompt),
-        _ => lora::check(&opened, spec).map(Adapter::Lora),
+        _ => lora::check(&opened, spec).map(Adapter::from),
     };
     read.map_err(|e| if e.at().file.is_some() { e } else { e.in_file(&weights_path) })
 }

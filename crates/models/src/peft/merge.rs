@@ -90,7 +90,8 @@ fn check(parts: &[(Lora, f32)], how: &AdapterMerge) -> Result<()> {
         return Err(Error::invalid(format!("{w} is no weight")).at_key("weights"));
     }
     let whole = matches!(how.strategy, MergeStrategy::Linear | MergeStrategy::Cat);
-    if !whole && !(how.density > 0.0 && how.density <= 1.0) {
+    let is_share = how.density > 0.0 && how.density <= 1.0;
+    if !(whole || is_share) {
         let m = format!("the density is {}, over 0 and at most 1 expected", how.density);
         return Err(Error::invalid(m).at_key("density"));
     }

@@ -149,7 +149,9 @@ pub(super) fn name_model(response: &mut Response, plan: &Plan) {
     if let Ok(model) = HeaderValue::from_str(&plan.target.engine.model().name) {
         headers.insert("x-model-id", model);
     }
-    if let Some(Ok(adapter)) = plan.target.adapter.as_deref().map(HeaderValue::from_str) {
+    // The name as it was asked for: of a merge, its parts.
+    let adapter = plan.target.adapter.as_ref().map(|_| HeaderValue::from_str(&plan.target.name));
+    if let Some(Ok(adapter)) = adapter {
         headers.insert("x-adapter-id", adapter);
     }
 }

@@ -1,5 +1,6 @@
 //! From LoRAX's parameters to checked engine requests, with LoRAX's own words for what is wrong.
 
+use super::lorax_merge;
 use crate::models::Target;
 use crate::sampling::sampling;
 use crate::state::{App, fresh_seed};
@@ -43,7 +44,10 @@ pub(crate) fn plan(app: &App, inputs: String, p: &Parameters, delivery: Delivery
     let adapter = p.adapter_id.as_deref().filter(|a| !a.is_empty());
     let models = app.models();
     let base = models.base().map_err(|_| Error::invalid("no model here supports text generation"))?;
-    let target = app.models().find(&base.model().name, adapter)?;
+    let target = match &p.merged_adapters {
+        Some(merged) => lorax_merge::target(&models, base, merged)?,
+        None => models.find(&base.model().name, adapter)?,
+    };
     let best_of = usize::try_from(p.best_of.unwrap_or(1)).unwrap_or(1);
     let draws = p.do_sample == Some(true)
         || p.temperature.is_some()
@@ -67,11 +71,8 @@ pub(crate) fn plan(app: &App, inputs: String, p: &Parameters, delivery: Delivery
 fn refuse_unsupported(p: &Parameters) -> Result<()> {
     let unsupported =
         |key: &str| Err(Error::unsupported(format!("`{key}` is not supported by this server")).at_key(key));
-    if p.merged_adapters.is_some() {
-        if p.adapter_id.as_deref().is_some_and(|a| !a.is_empty()) {
-            return Err(Error::invalid("at most one of `adapter_id` or `adapters` may be provided"));
-        }
-        return unsupported("merged_adapters");
+    if p.merged_adapters.is_some() && p.adapter_id.as_deref().is_some_and(|a| !a.is_empty()) {
+        return Err(Error::invalid("at most one of `adapter_id` or `adapters` may be provided"));
     }
     if p.watermark == Some(true) {
         return unsupported("watermark");

@@ -1,9 +1,11 @@
 //! One file a protocol's route: parse wire, call an engine or a runnable, write wire.
 
+pub(crate) mod adapters;
 pub(crate) mod chains;
 pub(crate) mod embeddings;
 pub(crate) mod health;
 pub(crate) mod lorax;
+mod lorax_merge;
 pub(crate) mod lorax_plan;
 mod lorax_stream;
 pub(crate) mod models;

@@ -7,7 +7,7 @@ use crate::state::{App, Shared};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use lyceum_core::Result;
+use lyceum_core::{AdapterState, Result};
 use lyceum_wire::openai::{ModelCard, ModelList};
 
 pub(crate) async fn list(State(app): State<Shared>) -> Response {
@@ -21,6 +21,10 @@ pub(crate) async fn one(State(app): State<Shared>, Path(id): Path<String>) -> Re
 fn find(app: &App, id: &str) -> Result<Response> {
     let target = app.models().find(id, None)?;
     let name = target.adapter.as_deref().unwrap_or(&target.engine.model().name);
+    // Who asks for an adapter will use it soon.
+    if let (Some(adapters), Some(adapter)) = (target.engine.adapters(), &target.adapter) {
+        adapters.prefetch(adapter);
+    }
     let card = cards(app).into_iter().find(|c| c.id == name);
     Ok(Json(card).into_response())
 }
@@ -41,13 +45,25 @@ fn cards(app: &App) -> Vec<ModelCard> {
             state: "loaded",
         };
         let adapters = Models::adapters(engine).into_iter();
-        let adapters =
-            adapters.map(|a| ModelCard { id: a.name, parent: Some(info.name.clone()), ..base.clone() });
+        let adapters = adapters.map(|a| ModelCard {
+            id: a.name,
+            parent: Some(info.name.clone()),
+            state: word(a.state),
+            ..base.clone()
+        });
         let adapters: Vec<ModelCard> = adapters.collect();
         cards.push(base);
         cards.extend(adapters);
     }
     cards
+}
+
+fn word(state: AdapterState) -> &'static str {
+    match state {
+        AdapterState::Known => "known",
+        AdapterState::Loading => "loading",
+        AdapterState::Resident => "loaded",
+    }
 }
 
 /// Says which weights answered: a client that compares seeds looks at it.
@@ -57,9 +73,9 @@ pub(crate) fn fingerprint(target: &Target) -> String {
     match &target.adapter {
         None => format!("lyceum-{base}"),
         Some(name) => {
-            let adapters = Models::adapters(&target.engine);
-            let generation = adapters.iter().find(|a| a.name == *name).map_or("", |a| a.generation.as_str());
-            format!("lyceum-{base}-{}", generation.get(..8).unwrap_or(generation))
+            let info = target.engine.adapters().and_then(|a| a.info(name));
+            let generation = info.map(|a| a.generation).unwrap_or_default();
+            format!("lyceum-{base}-{}", generation.get(..8).unwrap_or(&generation))
         }
     }
 }

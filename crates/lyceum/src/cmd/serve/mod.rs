@@ -1,5 +1,6 @@
 //! `lyceum serve`: models behind HTTP until told to stop.
 
+mod hub;
 mod project;
 
 pub(crate) use project::Served;
@@ -9,8 +10,9 @@ use crate::compose;
 use crate::project::{Engines, FILE as PROJECT_FILE, Project, open_traces, trace_database, trace_settings};
 use crate::ui::Ui;
 use clap::Args;
-use lyceum_core::{AdapterSource, Engine, Error, Result};
-use lyceum_engine::{Encoder, EngineConfig, LanguageModel};
+use hub::HubAdapters;
+use lyceum_core::{AdapterSource, Adapters, Engine, Error, FetchAdapter, Result};
+use lyceum_engine::{AdapterConfig, Encoder, EngineConfig, LanguageModel};
 use lyceum_learn::fitted::is_fitted;
 use lyceum_models::bert::Bert;
 use lyceum_serve::{Bound, Limits, Server};
@@ -34,9 +36,15 @@ pub(crate) struct Serve {
     /// A LoRA adapter: the name by which requests choose it, and its PEFT folder
     #[arg(long = "adapter", value_name = "NAME=DIR")]
     adapters: Vec<String>,
-    /// A folder whose subfolders are adapters, each under its folder's name
-    #[arg(long = "adapters", value_name = "DIR")]
+    /// A folder whose subfolders are adapters, each under its folder's name, loaded when a request first chooses it
+    #[arg(long = "adapters", alias = "adapters-dir", value_name = "DIR")]
     adapter_root: Option<PathBuf>,
+    /// Memory for adapters, in MiB; those not used for longest leave it first
+    #[arg(long = "adapter-memory", value_name = "MIB", default_value_t = 4096)]
+    adapter_memory: u64,
+    /// Requests may name adapters of the Hugging Face hub: hub:owner/name
+    #[arg(long = "adapter-hub")]
+    adapter_hub: bool,
     /// A project: what its last `lyceum up` made
     #[arg(long, value_name = "DIR")]
     project: Option<PathBuf>,
@@ -115,7 +123,12 @@ impl Serve {
         };
         let bound = server.bind(&self.address()).await?;
         let mut engines = Engines::new(&home);
-        let (bound, ready) = load(bound, &models, served, &mut engines, ui).await?;
+        let adapters = AdapterConfig {
+            bytes: self.adapter_memory << 20,
+            roots: self.adapter_root.iter().cloned().collect(),
+            fetch: self.adapter_hub.then(|| Arc::new(HubAdapters::new(&home)) as Arc<dyn FetchAdapter>),
+        };
+        let (bound, ready) = load(bound, &models, served, &adapters, &mut engines, ui).await?;
         if let Some(folder) = self.project.as_deref().filter(|f| f.join(PROJECT_FILE).is_file()) {
             let project = Arc::new(Project::read(folder)?);
             compose::serve(&bound.live(), &project, home, Arc::new(Mutex::new(engines)))?;
@@ -183,9 +196,6 @@ impl Serve {
                 })?;
             served.adapters.insert(name.into(), folder.into());
         }
-        if let Some(root) = &self.adapter_root {
-            served.adapters.extend(adapters_below(root)?);
-        }
         for folder in &self.model_path {
             served.tabular.insert(model_name(folder), folder.clone());
         }
@@ -198,6 +208,7 @@ async fn load(
     mut bound: Bound,
     models: &[(String, PathBuf)],
     served: Served,
+    config: &AdapterConfig,
     opened: &mut Engines,
     ui: &Ui,
 ) -> Result<(Bound, Ready)> {
@@ -205,7 +216,7 @@ async fn load(
     let mut engines = Vec::new();
     for ((name, path), asked) in models.iter().zip(&served.models) {
         ui.note(&format!("loading {name}"));
-        let engine = open(path, name)?;
+        let engine = open_with(path, name, config)?;
         opened.insert(asked, engine.clone());
         engines.push(engine);
         ready.models.push(name.clone());
@@ -213,6 +224,13 @@ async fn load(
     for (name, folder) in &served.adapters {
         load_adapter(&engines, name, folder).await?;
         ready.adapters.push(name.clone());
+    }
+    for root in &config.roots {
+        for (name, folder) in adapters_below(root)? {
+            let source = AdapterSource::Folder(folder);
+            takes_adapters(&engines, &name)?.know(&name, source)?;
+            ready.adapters.push(name);
+        }
     }
     for engine in engines {
         bound = bound.engine(engine);
@@ -229,6 +247,10 @@ async fn load(
 
 /// A language model, or a sentence encoder, under the name that requests use.
 pub(crate) fn open(path: &Path, name: &str) -> Result<Arc<dyn Engine>> {
+    open_with(path, name, &AdapterConfig::default())
+}
+
+fn open_with(path: &Path, name: &str, adapters: &AdapterConfig) -> Result<Arc<dyn Engine>> {
     if is_encoder(path) {
         let mut encoder = Bert::open(path)?;
         encoder.info.name = name.to_string();
@@ -236,7 +258,10 @@ pub(crate) fn open(path: &Path, name: &str) -> Result<Arc<dyn Engine>> {
     }
     let mut loaded = lyceum_models::load(path)?;
     loaded.info.name = name.to_string();
-    Ok(Arc::new(LanguageModel::new(loaded, EngineConfig::default())?))
+    Ok(Arc::new(LanguageModel::new(
+        loaded,
+        EngineConfig { adapters: adapters.clone(), ..EngineConfig::default() },
+    )?))
 }
 
 /// Whether a folder's config says that it is of the BERT family.
@@ -247,10 +272,13 @@ fn is_encoder(path: &Path) -> bool {
 }
 
 async fn load_adapter(engines: &[Arc<dyn Engine>], name: &str, folder: &Path) -> Result<()> {
-    let adapters = engines.iter().filter(|e| e.model().generates).find_map(|e| e.adapters());
-    let adapters =
-        adapters.ok_or_else(|| Error::invalid(format!("adapter {name} has no base model to go with")))?;
+    let adapters = takes_adapters(engines, name)?;
     adapters.load(name, AdapterSource::Folder(folder.to_path_buf())).await.map(drop)
+}
+
+fn takes_adapters<'a>(engines: &'a [Arc<dyn Engine>], name: &str) -> Result<&'a dyn Adapters> {
+    let adapters = engines.iter().filter(|e| e.model().generates).find_map(|e| e.adapters());
+    adapters.ok_or_else(|| Error::invalid(format!("adapter {name} has no base model to go with")))
 }
 
 /// The results folder that a tabular model lies in, where that has the training's report. A model of `lyceum fit` has its

@@ -126,10 +126,12 @@ fn every_level_follows_the_formula() {
 
 #[test]
 fn a_row_alone_is_the_row_among_others() {
-    let case = Case::new(256, [16, 8], 3);
+    // Enough work that even one row is divided among the threads, by columns.
+    let case = Case::new(2048, [16, 8], 3);
     let packed = case.pack(false);
+    assert!(packed.work() > ALONE);
     let rows = 9;
-    let x = noise(rows * 256, 4);
+    let x = noise(rows * 2048, 4);
     for level in levels() {
         let together = apply(level, 3, &x, &[LowRankRows { rows: 0..rows, factors: &packed }], rows);
         for row in 0..rows {
