@@ -11,9 +11,10 @@ use crate::stats::Stats;
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt};
 use lyceum_core::{
-    Adapters, Engine, EngineStats, Error, ErrorKind, GenerateRequest, ModelInfo, Prompt, Result, TextCodec,
-    TokenStream,
+    AdapterInfo, Adapters, Engine, EngineStats, Error, ErrorKind, GenerateRequest, ModelInfo, Prompt, Result,
+    TextCodec, TokenStream,
 };
+use lyceum_models::peft::Adapter;
 use lyceum_models::{DecoderSpec, Loaded, Text};
 use lyceum_tensor::Pool;
 use lyceum_tensor::kernels::Cache;
@@ -100,6 +101,12 @@ impl LanguageModel {
         let adapters =
             Registry::new(spec, (path, info.fingerprint.clone()), config.precision, config.adapters)?;
         Ok(Self { info, text, adapters, inbox, stats, max_waiting: config.max_waiting })
+    }
+
+    /// Puts an adapter that was made in memory under a name, in place of what the name meant before. It never leaves
+    /// memory for want of room. Errors: a name that is empty, long or unprintable; an adapter over the budget.
+    pub fn add_adapter(&self, name: &str, adapter: &Adapter) -> Result<AdapterInfo> {
+        self.adapters.insert(name, adapter)
     }
 
     /// Sends a sequence to the scheduler: at once, or when its adapter has come into memory.

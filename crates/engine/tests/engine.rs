@@ -241,6 +241,22 @@ async fn adapters_add_what_peft_adds_and_mix_in_one_batch() {
 }
 
 #[tokio::test]
+async fn an_adapter_made_in_memory_answers_as_the_same_one_from_its_folder() {
+    let e = tiny(exact());
+    let folder = golden("peft/lora_r8_all");
+    e.adapters().unwrap().load("folder", AdapterSource::Folder(folder.clone())).await.unwrap();
+    let spec = lyceum_models::load(&golden("llama")).unwrap().spec;
+    let made = lyceum_models::peft::read_any(&folder, &spec).unwrap();
+    let info = e.add_adapter("memory", &made).unwrap();
+    assert!(info.name == "memory" && info.generation == made.generation());
+    let ids = prompt();
+    let (a, b) = (e.score(&ids, Some("folder")).await.unwrap(), e.score(&ids, Some("memory")).await.unwrap());
+    assert_eq!(a, b);
+    assert_ne!(a, e.score(&ids, None).await.unwrap());
+    assert_eq!(e.add_adapter("", &made).unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
 async fn stop_strings_end_the_text_before_them() {
     let e = tiny(exact());
     let mut r = request(prompt(), 12);

@@ -81,10 +81,14 @@ impl Shared {
     }
 
     fn prepare(&self, name: &str, source: &AdapterSource) -> Result<Arc<Prepared>> {
-        let adapter = self.read(source)?;
+        self.pack(name, &self.read(source)?)
+    }
+
+    /// An adapter in the layout of the kernels, if it fits the budget.
+    pub(super) fn pack(&self, name: &str, adapter: &Adapter) -> Result<Arc<Prepared>> {
         let (path, fingerprint) = &self.base;
         let base = adapter.needs_base().then(|| Loaded::weights_again(path, fingerprint)).transpose()?;
-        let prepared = Prepared::new(name, &adapter, &self.spec, base.as_ref(), self.precision)?;
+        let prepared = Prepared::new(name, adapter, &self.spec, base.as_ref(), self.precision)?;
         let (bytes, budget) = (prepared.bytes(), self.config.bytes);
         if bytes > budget {
             let m = format!("the adapter takes {bytes} bytes of memory, all adapters may take {budget}");

@@ -9,6 +9,7 @@ use crate::decoder::Precision;
 use async_trait::async_trait;
 use lyceum_core::{AdapterInfo, AdapterSource, Adapters, Error, ErrorKind, Result};
 use lyceum_models::DecoderSpec;
+use lyceum_models::peft::Adapter;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use tokio::sync::oneshot;
@@ -70,6 +71,24 @@ impl Registry {
         let number = self.begin(&mut state, name)?;
         state.waiting.entry(number).or_default().push(then);
         Ok(())
+    }
+
+    /// Puts an adapter that was made in memory under a name; it stays until it is unloaded, as it lies nowhere else.
+    pub(crate) fn insert(&self, name: &str, adapter: &Adapter) -> Result<AdapterInfo> {
+        check_name(name)?;
+        let prepared = self.shared.pack(name, adapter)?;
+        let info = prepared.info.clone();
+        let mut state = self.shared.state();
+        state.forget_merges_of(name);
+        let source = AdapterSource::Folder(PathBuf::new());
+        let entry = Entry {
+            tier: Tier::Resident(prepared),
+            info: info.clone(),
+            pinned: true,
+            ..Entry::new(name, source)
+        };
+        state.entries.insert(name.into(), entry);
+        Ok(info)
     }
 
     /// Begins to load a name that is not in memory, unless that was begun; the number of the job.

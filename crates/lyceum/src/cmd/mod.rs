@@ -2,6 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod bench;
+pub(crate) mod bench_adapters;
 pub(crate) mod bench_trees;
 pub(crate) mod chat;
 pub(crate) mod check;

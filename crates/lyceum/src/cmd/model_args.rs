@@ -4,6 +4,7 @@ use super::home::HomeArgs;
 use clap::Args;
 use lyceum_core::{AdapterSource, Engine, Error, Result};
 use lyceum_engine::{EngineConfig, LanguageModel, Precision};
+use lyceum_models::Loaded;
 use std::path::{Path, PathBuf};
 
 /// Which model, and with what.
@@ -34,22 +35,37 @@ impl ModelArgs {
         self.home.open()?.resolve(&self.model)
     }
 
-    /// Opens the model, and the adapter if one is named; gives the adapter's name for requests.
-    pub(crate) async fn open(&self) -> Result<(LanguageModel, Option<String>)> {
+    /// Reads the model, with the pool of threads set up.
+    pub(crate) fn load(&self) -> Result<Loaded> {
         if self.threads == Some(0) {
             return Err(Error::invalid("--threads is 0, at least 1 expected").at_key("threads"));
         }
         if let Some(n) = self.threads {
             lyceum_tensor::Pool::init_global(n);
         }
-        let precision = if self.exact { Precision::Exact } else { Precision::Fast };
-        let engine =
-            LanguageModel::open(&self.path()?, EngineConfig { precision, ..EngineConfig::default() })?;
-        let Some(folder) = &self.adapter else { return Ok((engine, None)) };
+        lyceum_models::load(&self.path()?)
+    }
+
+    /// How products are computed.
+    pub(crate) fn precision(&self) -> Precision {
+        if self.exact { Precision::Exact } else { Precision::Fast }
+    }
+
+    /// Opens the model, and the adapter if one is named; gives the adapter's name for requests.
+    pub(crate) async fn open(&self) -> Result<(LanguageModel, Option<String>)> {
+        let config = EngineConfig { precision: self.precision(), ..EngineConfig::default() };
+        let engine = LanguageModel::new(self.load()?, config)?;
+        let adapter = self.with_adapter(&engine).await?;
+        Ok((engine, adapter))
+    }
+
+    /// Loads the adapter that is named, if one is; its name for requests.
+    pub(crate) async fn with_adapter(&self, engine: &LanguageModel) -> Result<Option<String>> {
+        let Some(folder) = &self.adapter else { return Ok(None) };
         if let Some(adapters) = engine.adapters() {
             adapters.load(ADAPTER, AdapterSource::Folder(adapter_folder(folder))).await?;
         }
-        Ok((engine, Some(ADAPTER.to_string())))
+        Ok(Some(ADAPTER.to_string()))
     }
 }
 
