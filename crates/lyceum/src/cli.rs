@@ -56,6 +56,7 @@ pub(crate) enum Command {
     Rm(crate::cmd::rm::Rm),
     Serve(crate::cmd::serve::Serve),
     Show(crate::cmd::show::Show),
+    Info(crate::cmd::info::Info),
     Status(crate::cmd::status::Status),
     Tokenize(crate::cmd::tokenize::Tokenize),
     Trace(crate::cmd::traces::Trace),

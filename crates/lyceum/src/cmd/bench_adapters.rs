@@ -16,13 +16,19 @@ const NAMES: [(&str, Projection); 7] = [
     ("down_proj", Projection::Down),
 ];
 
-/// The layers of those names. A name that is none of them is an error.
+/// Stands for all of them.
+const ALL: &str = "all-linear";
+
+/// The layers of those names; `all-linear` means all. A name that is none of them is an error.
 pub(crate) fn targets(names: &[String]) -> Result<Vec<Projection>> {
+    if names.iter().any(|n| n == ALL) {
+        return Ok(Projection::ALL.to_vec());
+    }
     let target = |name: &String| {
         let known = NAMES.iter().find(|(n, _)| n == name).map(|(_, p)| *p);
         known.ok_or_else(|| {
             let e = Error::invalid(format!("no layer is named `{name}`")).at_key("target-modules");
-            e.did_you_mean(name, NAMES.iter().map(|(n, _)| *n))
+            e.did_you_mean(name, NAMES.iter().map(|(n, _)| *n).chain([ALL]))
         })
     };
     let mut targets = names.iter().map(target).collect::<Result<Vec<_>>>()?;

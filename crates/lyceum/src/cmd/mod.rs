@@ -15,6 +15,7 @@ pub(crate) mod generate;
 pub(crate) mod graph;
 mod home;
 pub(crate) mod hyperopt;
+pub(crate) mod info;
 pub(crate) mod init_config;
 pub(crate) mod keys;
 pub(crate) mod lightgbm;
@@ -77,6 +78,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
         Command::Rm(c) => c.run(ui)?,
         Command::Serve(c) => c.run(ui)?,
         Command::Show(c) => c.run(ui)?,
+        Command::Info(c) => c.run(ui)?,
         Command::Status(c) => c.run(ui)?,
         Command::Tokenize(c) => c.run(ui)?,
         Command::Tune(c) => c.run(ui)?,
