@@ -3,8 +3,10 @@
 //! - `cargo xtask test`: installs what the tests need, inspects, lints, and runs everything.
 //! - `cargo xtask tidy`: floors, `//!` lines, file lengths, licences, and names that may not be in the repository.
 //! - `cargo xtask report`: sizes and documentation by crate.
+//! - `cargo xtask llama`: speed beside llama.cpp.
 
 mod floors;
+mod llama;
 mod readme;
 mod report;
 mod sources;
@@ -19,7 +21,8 @@ fn main() -> ExitCode {
         "test" => test::run(),
         "tidy" => tidy::run(),
         "report" => report::run(),
-        _ => Err("usage: cargo xtask test | tidy | report".to_string()),
+        "llama" => llama::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        _ => Err("usage: cargo xtask test | tidy | report | llama".to_string()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

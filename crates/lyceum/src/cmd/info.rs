@@ -31,7 +31,6 @@ impl Info {
         ui.result(&report, |r| {
             let asked = r.isa_asked.as_ref().map_or(String::new(), |a| format!(" (LYCEUM_ISA asks for {a})"));
             format!("lyceum {}\ninstruction set: {}{asked}\nthreads: {}\n", r.version, r.isa, r.threads)
-        });
-        Ok(())
+        })
     }
 }

@@ -4,6 +4,8 @@
 //! inputs, 6 and 7 weights, each sixteen rows of 64 bytes), the other functions use them, [`release`] gives them up.
 //! Source: Intel's instruction set extensions, chapter on AMX.
 
+#![allow(clippy::indexing_slicing, reason = "arrays of a constant size, filled at compile time")]
+
 use std::arch::asm;
 use std::sync::OnceLock;
 

@@ -197,8 +197,7 @@ pub fn attend(
     head: usize,
     table: &[u32],
     range: Range<usize>,
-    q: &[f32],
-    cap: Option<f32>,
+    (q, cap): (&[f32], Option<f32>),
     scores: &mut Vec<f32>,
     out: &mut [f32],
 ) {
@@ -549,7 +548,7 @@ mod tests {
             let q: Vec<f32> = (0..group * dim).map(|_| 4.0 * next()).collect();
             let start = skip.min(len - 1);
             let mut out = vec![0.0; group * dim];
-            attend(layer, 1, &table, start..len, &q, None, &mut Vec::new(), &mut out);
+            attend(layer, 1, &table, start..len, (&q, None), &mut Vec::new(), &mut out);
             for g in 0..group {
                 let q = &q[g * dim..][..dim];
                 let mut p: Vec<f64> = rows[start..].iter()

@@ -115,7 +115,7 @@ pub fn attend_all(
             let out = unsafe { out.part(row, head * width, width) };
             SCORES.with_borrow_mut(|scores| {
                 let q = &q[r * stride..][..width];
-                attend(layer, *head, run.table, start..end, q, seen.cap, scores, out);
+                attend(layer, *head, run.table, start..end, (q, seen.cap), scores, out);
             });
         }
     });

@@ -1,5 +1,7 @@
 //! Strips against whole-number inputs with AVX2: eight outputs at a time, in two halves of each vector.
 
+#![allow(clippy::indexing_slicing, reason = "arrays of a constant size")]
+
 use super::activations::{PAIR, Quantised};
 use super::shape::{STRIP, Shape};
 use super::strips::high_bit;

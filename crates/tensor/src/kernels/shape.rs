@@ -1,6 +1,8 @@
 //! The shapes of strips: how many bits a code has, whether halves of a block have scales of their own, whether there
 //! are minima, and what a code stands for. Several stored formats share a shape.
 
+#![allow(clippy::indexing_slicing, reason = "arrays of a constant size, filled at compile time")]
+
 use crate::Format;
 use crate::dequant::codebook::{E2M1, IQ4};
 
