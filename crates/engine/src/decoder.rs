@@ -56,7 +56,7 @@ pub struct Batch {
     pub rows: Vec<Row>,
     /// For each sequence, its blocks.
     pub tables: Vec<Vec<u32>>,
-    /// For each sequence, its length after this pass (some rotary scalings depend on it).
+    /// For each sequence, its length as far as it is known (some rotary scalings depend on it).
     pub lengths: Vec<usize>,
     /// Rows that have an adapter.
     pub segments: Vec<Segment>,
@@ -92,6 +92,8 @@ pub struct Decoder {
     norm: Vec<f32>,
     head: Packed,
     frequencies: Frequencies,
+    /// Those of layers with a window, where they are others.
+    local: Option<Frequencies>,
     scratch: Scratch,
 }
 
@@ -107,6 +109,7 @@ impl Decoder {
             norm: weights.norm.clone(),
             head: pack(weights.head()),
             frequencies: spec.rope.frequencies(spec.context),
+            local: spec.dialect.local_rope.as_ref().map(|r| r.frequencies(spec.context)),
             scratch: Scratch::default(),
             spec,
         }
@@ -162,6 +165,10 @@ impl Decoder {
                 segment.adapter.embed(self.known(row.token), out);
             }
         }
+        let scale = self.spec.dialect.embed_scale;
+        if scale != 1.0 {
+            hidden.iter_mut().for_each(|x| *x *= scale);
+        }
     }
 
     fn known(&self, token: u32) -> usize {
@@ -170,8 +177,8 @@ impl Decoder {
 
     /// cos and sin of every row's angles.
     fn angles(&self, batch: &Batch, scratch: &mut Scratch) {
-        scratch.cos.clear();
-        scratch.sin.clear();
+        scratch.angles.clear();
+        scratch.local_angles.clear();
         let varies = self.spec.rope.depends_on_length();
         let of_length: Vec<Frequencies> = if varies {
             batch.lengths.iter().map(|n| self.spec.rope.frequencies(*n)).collect()
@@ -180,10 +187,9 @@ impl Decoder {
         };
         for row in &batch.rows {
             let f = of_length.get(row.table).unwrap_or(&self.frequencies);
-            for w in &f.inv_freq {
-                let (sin, cos) = (row.position as f32 * w).sin_cos();
-                scratch.cos.push(cos * f.attention_factor);
-                scratch.sin.push(sin * f.attention_factor);
+            scratch.angles.push(row.position, f);
+            if let Some(local) = &self.local {
+                scratch.local_angles.push(row.position, local);
             }
         }
     }
@@ -214,5 +220,8 @@ impl Decoder {
             }
         }
         adapt_head(pool, &self.spec, batch, wanted, scratch.input.values(), &mut scratch.logits);
+        if let Some(cap) = self.spec.dialect.logit_cap {
+            kernels::chunks(pool, &mut scratch.logits, self.spec.vocab, |_, row| kernels::soft_cap(row, cap));
+        }
     }
 }

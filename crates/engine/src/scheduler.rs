@@ -112,7 +112,8 @@ impl Scheduler {
 
     /// Takes known blocks for the beginning of a prompt; at least one token is left to compute.
     fn reuse_prefix(&mut self, s: &mut Sequence) {
-        if s.scores_prompt() {
+        // Where rotation depends on the length, a block of a short prompt is not one of a long prompt.
+        if s.scores_prompt() || self.decoder.spec().rope.depends_on_length() {
             return;
         }
         let last = s.tokens.len().saturating_sub(1);

@@ -14,6 +14,7 @@ pub mod text;
 pub mod tokenizer;
 
 pub use decoder::{
-    AttentionSpec, DecoderSpec, DecoderWeights, LayerBiases, LayerWeights, Loaded, Module, Projection, load,
+    AttentionSpec, DecoderSpec, DecoderWeights, Dialect, LayerBiases, LayerWeights, Loaded, Module,
+    Projection, load,
 };
 pub use text::Text;

@@ -16,6 +16,8 @@ pub(super) struct Block {
     biases: [Option<Vec<f32>>; 7],
     q_norm: Option<Vec<f32>>,
     k_norm: Option<Vec<f32>>,
+    post_attn_norm: Option<Vec<f32>>,
+    post_mlp_norm: Option<Vec<f32>>,
     window: Option<usize>,
 }
 
@@ -28,6 +30,8 @@ impl Block {
             biases: Projection::ALL.map(|p| w.biases.get(p).map(<[f32]>::to_vec)),
             q_norm: w.q_norm.clone(),
             k_norm: w.k_norm.clone(),
+            post_attn_norm: w.post_attn_norm.clone(),
+            post_mlp_norm: w.post_mlp_norm.clone(),
             window,
         }
     }
@@ -64,6 +68,7 @@ impl Block {
         prepare(pool, &mut s.input, &[o]);
         kernels::product(pool, &s.input, &mut [Target { weights: o, out: &mut s.delta }]);
         self.finish(pool, spec, batch, (l, Group::Out), &s.input, &mut [&mut s.delta[..]]);
+        norm_rows(pool, spec, self.post_attn_norm.as_deref(), &mut s.delta);
         kernels::add(&mut s.hidden, &s.delta);
     }
 
@@ -78,14 +83,16 @@ impl Block {
         let outs = &mut [s.inner.rows_mut(), &mut s.up[..]];
         self.finish(pool, spec, batch, (l, Group::GateUp), &s.input, outs);
         let width = spec.intermediate;
-        let up_rows = &s.up;
+        let (up_rows, gelu) = (&s.up, spec.dialect.gelu);
         kernels::chunks(pool, s.inner.rows_mut(), width, |r, gate| {
-            kernels::silu_times(gate, up_rows.get(r * width..(r + 1) * width).unwrap_or_default());
+            let up = up_rows.get(r * width..(r + 1) * width).unwrap_or_default();
+            if gelu { kernels::gelu_tanh_times(gate, up) } else { kernels::silu_times(gate, up) }
         });
         scale_inputs(spec, batch, (l, Projection::Down), s.inner.rows_mut());
         prepare(pool, &mut s.inner, &[down]);
         kernels::product(pool, &s.inner, &mut [Target { weights: down, out: &mut s.delta }]);
         self.finish(pool, spec, batch, (l, Group::Down), &s.inner, &mut [&mut s.delta[..]]);
+        norm_rows(pool, spec, self.post_mlp_norm.as_deref(), &mut s.delta);
         kernels::add(&mut s.hidden, &s.delta);
     }
 
@@ -122,8 +129,10 @@ impl Block {
     fn rotate(&self, pool: &Pool, spec: &DecoderSpec, s: &mut Scratch) {
         let dim = spec.attention.head_dim;
         let half = spec.rope.dim / 2;
-        let (cos, sin) = (&s.cos, &s.sin);
-        let scale = 1.0 / (dim as f32).sqrt();
+        let local = self.window.is_some() && spec.dialect.local_rope.is_some();
+        let angles = if local { &s.local_angles } else { &s.angles };
+        let (cos, sin) = (&angles.cos, &angles.sin);
+        let scale = spec.score_scale();
         let turn = |row: usize, x: &mut [f32], norm: Option<&Vec<f32>>| {
             if let Some(w) = norm {
                 for head in x.chunks_exact_mut(dim) {
@@ -152,9 +161,18 @@ impl Block {
         out: &mut Activations,
     ) {
         out.reset(batch.rows.len(), spec.q_dim());
-        let seen = Seen { window: self.window, ..Seen::default() };
+        let seen = Seen { window: self.window, cap: spec.dialect.score_cap, ..Seen::default() };
         kernels::attend_all(pool, layer, &batch.queries(), seen, q, out.rows_mut());
     }
+}
+
+/// Norms rows in place, where the model does.
+fn norm_rows(pool: &Pool, spec: &DecoderSpec, w: Option<&[f32]>, rows: &mut [f32]) {
+    let Some(w) = w else { return };
+    kernels::chunks(pool, rows, spec.hidden, |_, row| {
+        let copy = row.to_vec();
+        kernels::rms_norm(&copy, w, spec.norm_eps, row);
+    });
 }
 
 /// Rounds an input if any of its products wants that.

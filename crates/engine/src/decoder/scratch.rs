@@ -1,7 +1,30 @@
 //! Working memory of a forward pass, kept between passes.
 
 use lyceum_models::DecoderSpec;
+use lyceum_models::rope::Frequencies;
 use lyceum_tensor::kernels::Activations;
+
+/// cos and sin of rows, one for each pair of rotated dimensions.
+#[derive(Default)]
+pub(super) struct Angles {
+    pub(super) cos: Vec<f32>,
+    pub(super) sin: Vec<f32>,
+}
+
+impl Angles {
+    pub(super) fn clear(&mut self) {
+        self.cos.clear();
+        self.sin.clear();
+    }
+
+    pub(super) fn push(&mut self, position: usize, f: &Frequencies) {
+        for w in &f.inv_freq {
+            let (sin, cos) = (position as f32 * w).sin_cos();
+            self.cos.push(cos * f.attention_factor);
+            self.sin.push(sin * f.attention_factor);
+        }
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Scratch {
@@ -17,8 +40,10 @@ pub(super) struct Scratch {
     pub(super) up: Vec<f32>,
     /// What a half-block adds to the residual stream.
     pub(super) delta: Vec<f32>,
-    pub(super) cos: Vec<f32>,
-    pub(super) sin: Vec<f32>,
+    /// Of every row.
+    pub(super) angles: Angles,
+    /// Of every row in layers with a window, where those rotate otherwise.
+    pub(super) local_angles: Angles,
     pub(super) logits: Vec<f32>,
 }
 

@@ -106,7 +106,8 @@ impl Scheduler {
             let Some(s) = self.running.get(share.sequence) else { continue };
             let table = batch.tables.len();
             batch.tables.push(s.table.clone());
-            batch.lengths.push(share.tokens.end);
+            // All that is known of the sequence, so that the pieces of a prompt rotate alike.
+            batch.lengths.push(s.tokens.len());
             let first = batch.rows.len();
             for position in share.tokens.clone() {
                 let Some(token) = s.tokens.get(position) else { continue };

@@ -47,6 +47,11 @@ impl Merge {
         let format = self.format()?;
         let base = lyceum_store::Home::open()?.resolve(&self.model)?;
         let (spec, _) = load_without_text(&base)?;
+        if spec.architecture == "phi3" {
+            let e =
+                Error::unsupported("adapters are not merged into `phi3`, whose projections are stored fused");
+            return Err(e.in_file(&base).hint("serve the adapter beside its base"));
+        }
         let lora = lyceum_models::peft::read(&self.adapter, &spec)?;
         merge(&base, &spec, &lora, &self.output, format)?;
         let merged = Merged { path: self.output.clone(), modules: lora.modules.len() };

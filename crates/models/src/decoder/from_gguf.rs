@@ -2,7 +2,7 @@
 //! stored for interleaved rotary pairs; whole quantised rows are put back in the order of split halves.
 
 use super::rope_config::yarn_attention;
-use super::{AttentionSpec, DecoderSpec, DecoderWeights, LayerBiases, LayerWeights, Projection};
+use super::{AttentionSpec, DecoderSpec, DecoderWeights, Dialect, LayerBiases, LayerWeights, Projection};
 use crate::rope::{RopeSpec, Scaling, Yarn};
 use lyceum_core::{Error, Result};
 use lyceum_tensor::gguf::Gguf;
@@ -47,6 +47,7 @@ pub(super) fn spec(file: &Gguf) -> Result<DecoderSpec> {
             qk_norm: architecture == "qwen3",
         },
         rope: rope(file, &architecture, head_dim, context)?,
+        dialect: Dialect::default(),
         architecture,
     }
     .check()
@@ -113,6 +114,8 @@ fn layer(file: &Gguf, spec: &DecoderSpec, l: usize) -> Result<LayerWeights> {
         down: matrix(Projection::Down)?,
         q_norm: head_norm("attn_q_norm")?,
         k_norm: head_norm("attn_k_norm")?,
+        post_attn_norm: None,
+        post_mlp_norm: None,
         biases: biases(file, spec, l)?,
     })
 }

@@ -93,7 +93,8 @@ fn from_folder(folder: &Path) -> Result<(DecoderSpec, DecoderWeights)> {
     }
     let config = files::json(&path)?;
     let spec = from_hf::spec(&config).map_err(|e| e.in_file(&path))?;
-    let tied = config.get("tie_word_embeddings").and_then(serde_json::Value::as_bool).unwrap_or(false);
+    let tied = config.get("tie_word_embeddings").and_then(serde_json::Value::as_bool);
+    let tied = tied.unwrap_or(from_hf::is_gemma(&spec.architecture));
     let weights = from_hf::weights(&Safetensors::open_folder(folder)?, &spec, tied)?;
     Ok((spec, weights))
 }

@@ -11,5 +11,5 @@ mod weights;
 pub use from_gguf::stored_order;
 pub use load::{Loaded, load, load_without_text};
 pub use module::{Module, Projection};
-pub use spec::{AttentionSpec, DecoderSpec};
+pub use spec::{AttentionSpec, DecoderSpec, Dialect};
 pub use weights::{DecoderWeights, LayerBiases, LayerWeights};

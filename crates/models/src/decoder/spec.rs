@@ -6,7 +6,7 @@ use lyceum_core::{Error, Result};
 /// A decoder-only transformer, pre-norm: h += Wo attention(norm h); h += Wdown(silu(Wgate norm h) * Wup norm h).
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecoderSpec {
-    /// `llama`, `mistral`, `qwen2`, `qwen3`.
+    /// `llama`, `mistral`, `qwen2`, `qwen3`, `phi3`, `gemma2`, `gemma3_text`.
     pub architecture: String,
     /// Size of the vocabulary.
     pub vocab: usize,
@@ -24,6 +24,41 @@ pub struct DecoderSpec {
     pub attention: AttentionSpec,
     /// Rotary embedding.
     pub rope: RopeSpec,
+    /// What departs from Llama.
+    pub dialect: Dialect,
+}
+
+/// What departs from Llama; the default is Llama.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dialect {
+    /// What embeddings are multiplied by (Gemma: the root of the hidden width).
+    pub embed_scale: f32,
+    /// What scores are multiplied by; 1 / √head_dim without.
+    pub score_scale: Option<f32>,
+    /// Scores s become cap · tanh(s / cap) (Gemma 2).
+    pub score_cap: Option<f32>,
+    /// The same for the logits.
+    pub logit_cap: Option<f32>,
+    /// The gate goes through GELU (its tanh form) in place of SiLU.
+    pub gelu: bool,
+    /// Attention and MLP are normed once more before they are added.
+    pub post_norms: bool,
+    /// The rotary embedding of layers with a window (Gemma 3), where it is another.
+    pub local_rope: Option<RopeSpec>,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self {
+            embed_scale: 1.0,
+            score_scale: None,
+            score_cap: None,
+            logit_cap: None,
+            gelu: false,
+            post_norms: false,
+            local_rope: None,
+        }
+    }
 }
 
 /// The attention of a decoder.
@@ -55,6 +90,23 @@ impl DecoderSpec {
     /// Query heads that share a key head.
     pub fn group(&self) -> usize {
         self.attention.heads / self.attention.kv_heads.max(1)
+    }
+
+    /// What scores are multiplied by.
+    pub fn score_scale(&self) -> f32 {
+        self.dialect.score_scale.unwrap_or_else(|| (self.attention.head_dim as f32).sqrt().recip())
+    }
+
+    /// Fails for architectures that run and are not trained.
+    pub fn trainable(&self) -> Result<()> {
+        if self.dialect == Dialect::default() {
+            return Ok(());
+        }
+        Err(Error::unsupported(format!(
+            "models of architecture `{}` are run, not trained",
+            self.architecture
+        ))
+        .hint("llama, mistral, qwen2, qwen3 and phi3 are trained"))
     }
 
     /// The window of a layer.

@@ -44,6 +44,10 @@ pub struct LayerWeights {
     pub q_norm: Option<Vec<f32>>,
     /// Norm on each head of k.
     pub k_norm: Option<Vec<f32>>,
+    /// Norm of the attention's output, `[hidden]`, where the model has one.
+    pub post_attn_norm: Option<Vec<f32>>,
+    /// Norm of the MLP's output.
+    pub post_mlp_norm: Option<Vec<f32>>,
     /// Biases, where the model has them.
     pub biases: LayerBiases,
 }
@@ -204,6 +208,11 @@ impl DecoderWeights {
                     expect_len(&format!("{name}.bias"), bias, p.shape(spec).0)?;
                 }
             }
+            for (name, norm) in [("attention", &layer.post_attn_norm), ("mlp", &layer.post_mlp_norm)] {
+                if norm.as_ref().map(Vec::len) != spec.dialect.post_norms.then_some(spec.hidden) {
+                    return Err(Error::corrupt(format!("layer {l}: the norm after the {name} does not fit")));
+                }
+            }
             for (name, norm) in [("q_norm", &layer.q_norm), ("k_norm", &layer.k_norm)] {
                 if norm.is_some() != spec.attention.qk_norm {
                     return Err(Error::corrupt(format!(
@@ -222,6 +231,7 @@ impl DecoderWeights {
 
 fn vector_parameters(l: &LayerWeights) -> usize {
     let norms = l.attn_norm.len() + l.mlp_norm.len();
+    let norms = norms + l.post_attn_norm.iter().chain(&l.post_mlp_norm).map(Vec::len).sum::<usize>();
     let heads = l.q_norm.as_ref().map_or(0, Vec::len) + l.k_norm.as_ref().map_or(0, Vec::len);
     norms + heads + Projection::ALL.iter().filter_map(|p| l.biases.get(*p)).map(<[f32]>::len).sum::<usize>()
 }

@@ -107,6 +107,32 @@ wherever! {
     }
 }
 
+/// tanh x as (1 - e^(-2|x|)) / (1 + e^(-2|x|)) with the sign of x.
+#[inline(always)]
+fn tanh(x: f32) -> f32 {
+    let e = exp(-2.0 * x.abs());
+    ((1.0 - e) / (1.0 + e)).copysign(x)
+}
+
+wherever! {
+    /// `gate = gelu(gate) · up`, with gelu(x) = x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2 (Hendrycks and Gimpel 2016).
+    pub fn gelu_tanh_times(gate: &mut [f32], up: &[f32]) {
+        for (g, u) in gate.iter_mut().zip(up) {
+            let x = *g;
+            *g = 0.5 * x * (1.0 + tanh(0.797_884_6 * (x + 0.044_715 * x * x * x))) * u;
+        }
+    }
+}
+
+wherever! {
+    /// `x = cap · tanh(x / cap)`.
+    pub fn soft_cap(x: &mut [f32], cap: f32) {
+        for x in x {
+            *x = cap * tanh(*x / cap);
+        }
+    }
+}
+
 wherever! {
     /// The gradients of [`silu_times`]: with the gradient `d` of its output, `d = d · up · silu'(gate)` (towards the
     /// gate) and `du = d · silu(gate)` (towards up).

@@ -36,8 +36,8 @@ pub use activations::Activations;
 pub use attention::{BLOCK, Cache, CacheLayer, attend};
 pub use attention_batch::{Queries, Seen, attend_all};
 pub use elementwise::{
-    add, add_scaled, argmax, exp_all, log_sum_exp, max, rms_norm, rms_norm_back, rotate_halves, silu_times,
-    silu_times_back, softmax, softmax_back, softmax_scaled,
+    add, add_scaled, argmax, exp_all, gelu_tanh_times, log_sum_exp, max, rms_norm, rms_norm_back,
+    rotate_halves, silu_times, silu_times_back, soft_cap, softmax, softmax_back, softmax_scaled,
 };
 pub use float::dot;
 pub use low_rank::{LowRank, LowRankModule, LowRankOut, LowRankRows, low_rank};

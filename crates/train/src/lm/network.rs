@@ -84,6 +84,7 @@ impl Network {
         seed: u64,
     ) -> Result<(Self, Parameters)> {
         let mut parameters = Parameters::default();
+        spec.trainable()?;
         let low = fresh_terms(spec, weights, settings, seed, &mut parameters)?;
         Ok((Self::over(spec, weights, low, settings.dropout), parameters))
     }
@@ -95,6 +96,7 @@ impl Network {
         weights: &DecoderWeights,
         lora: &Lora,
     ) -> Result<(Self, Parameters)> {
+        spec.trainable()?;
         let mut parameters = Parameters::default();
         let low = known_terms(weights, lora, &mut parameters);
         let mut network = Self::over(spec, weights, low, 0.0);

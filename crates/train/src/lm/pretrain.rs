@@ -212,6 +212,7 @@ fn spec(shape: &Shape, vocab: usize) -> DecoderSpec {
             max_position: shape.context,
             scaling: rope::Scaling::None,
         },
+        dialect: lyceum_models::Dialect::default(),
     }
 }
 
