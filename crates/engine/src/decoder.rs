@@ -25,6 +25,8 @@ pub enum Precision {
     /// Inputs of quantised weights become whole numbers of 15 bits; the cache is half precision.
     #[default]
     Fast,
+    /// As fast, but a row's numbers do not depend on what else is in the batch: matrix units are left aside.
+    Steady,
     /// f32 everywhere: slow, for comparisons.
     Exact,
 }
@@ -110,7 +112,7 @@ impl Decoder {
             head: pack(weights.head()),
             frequencies: spec.rope.frequencies(spec.context),
             local: spec.dialect.local_rope.as_ref().map(|r| r.frequencies(spec.context)),
-            scratch: Scratch::default(),
+            scratch: Scratch::new(precision == Precision::Steady),
             spec,
         }
     }

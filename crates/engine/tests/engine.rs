@@ -337,3 +337,19 @@ async fn an_encoder_embeds_and_refuses_to_generate() {
     assert_eq!(e.generate(request(vec![1], 1)).err().map(|e| e.kind()), Some(ErrorKind::Unsupported));
     assert_eq!(e.embed(&[]).await.err().map(|e| e.kind()), Some(ErrorKind::Invalid));
 }
+
+/// In the steady mode an answer's log-probabilities are the same to the last bit, alone and among others.
+#[tokio::test]
+async fn steady_answers_do_not_depend_on_the_batch() {
+    let e = tiny(EngineConfig { precision: Precision::Steady, ..EngineConfig::default() });
+    let ask = |shift: u32| {
+        let mut r = request(prompt().into_iter().map(|id| (id + shift) % 300).collect(), 12);
+        r.logprobs = Some(3);
+        r
+    };
+    let alone = first_top(&e, ask(0)).await.unwrap();
+    let all = futures_util::future::join_all((0..7).map(|i| first_top(&e, ask(i)))).await;
+    for (a, b) in alone.iter().zip(all[0].as_ref().unwrap()) {
+        assert_eq!((a.id, a.logprob.to_bits()), (b.id, b.logprob.to_bits()));
+    }
+}

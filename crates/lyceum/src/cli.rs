@@ -57,6 +57,7 @@ pub(crate) enum Command {
     Serve(crate::cmd::serve::Serve),
     Show(crate::cmd::show::Show),
     Info(crate::cmd::info::Info),
+    Quantize(crate::cmd::quantize::Quantize),
     Status(crate::cmd::status::Status),
     Tokenize(crate::cmd::tokenize::Tokenize),
     Trace(crate::cmd::traces::Trace),

@@ -129,12 +129,12 @@ fn adapters_that_do_not_fit() {
         &["--adapter", "a"],
         "a/adapter_model.safetensors: rank mismatch at `model.layers.0.self_attn.q_proj`: lora_A has 8, lora_B has 8, adapter_config.json says 16",
     );
-    std::fs::write(&config, text.replace("LORA", "IA3")).unwrap();
+    std::fs::write(&config, text.replace("LORA", "LOHA")).unwrap();
     generate(
         dir.path(),
         &base,
         &["--adapter", "a"],
-        "a/adapter_config.json: peft_type: adapters of kind IA3 are not read; LORA is\n  hint: merge it into its base with PEFT, and use that model",
+        "a/adapter_config.json: peft_type: adapters of kind LOHA are not read; LORA, VERA, IA3, ADAPTION_PROMPT are\n  hint: did you mean `LORA`?\n  hint: merge it into its base with PEFT, and use that model",
     );
     std::fs::rename(adapter.join("adapter_model.safetensors"), adapter.join("adapter_model.bin")).unwrap();
     std::fs::write(&config, &text).unwrap();

@@ -134,7 +134,11 @@ fn a_language_model_is_taught_asked_and_measured() {
 
     let model = ["--model_path", "out/experiment_run/model"];
     let e = desk.ok(&[&["evaluate"], &model[..], &data[..], &["--split", "test"]].concat());
-    assert_eq!(e["metrics"], t["metrics"], "what is measured later is what was measured at the end");
+    // What else is in a batch may change the last digits.
+    for metric in ["loss", "exact_match", "token_f1", "rouge_l"] {
+        let [later, then] = [&e, &t].map(|m| m["metrics"]["desk"][metric].as_f64().unwrap());
+        assert!((later - then).abs() <= 1e-3, "{metric}: measured {later} later and {then} at the end");
+    }
     let p = desk.ok(&[&["predict"], &model[..], &data[..], &["-od", "pred"]].concat());
     assert_eq!((&p["rows"], &p["predictions_path"]), (&36.into(), &"pred/predictions.csv".into()));
     let head = std::fs::read_to_string(desk.path("pred/predictions.csv")).unwrap();

@@ -9,6 +9,7 @@ pub mod chat;
 pub mod decoder;
 mod files;
 pub mod peft;
+pub mod quantize;
 pub mod rope;
 pub mod text;
 pub mod tokenizer;

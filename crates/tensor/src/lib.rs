@@ -15,6 +15,7 @@ mod pages;
 mod pickle;
 mod pool;
 mod quant;
+mod quant_k;
 pub mod safetensors;
 mod stored;
 pub mod tape;

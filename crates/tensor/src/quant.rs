@@ -3,13 +3,13 @@
 
 #![allow(clippy::indexing_slicing, reason = "blocks are arrays of a constant size")]
 
-use crate::Format;
 use crate::dequant::codebook::NF4;
+use crate::{Format, quant_k};
 use half::{bf16, f16};
 use lyceum_core::{Error, Result};
 
 /// Rounds whole blocks; `values` must be a multiple of the format's block. Formats that we do not write
-/// (the K, codebook and ternary families) are [`lyceum_core::ErrorKind::Unsupported`].
+/// (Q2_K, Q3_K, the codebook and ternary families) are [`lyceum_core::ErrorKind::Unsupported`].
 pub fn quantize(format: Format, values: &[f32]) -> Result<Vec<u8>> {
     let bytes = format.bytes_of(values.len()).ok_or_else(|| {
         Error::invalid(format!("{} numbers do not fill blocks of {}", values.len(), format.block_elements()))
@@ -22,9 +22,14 @@ pub fn quantize(format: Format, values: &[f32]) -> Result<Vec<u8>> {
         Format::Q4_0 => values.as_chunks().0.iter().for_each(|x| out.extend(q4_0(x))),
         Format::Q4_1 => values.as_chunks().0.iter().for_each(|x| out.extend(q4_1(x))),
         Format::Q8_0 => values.as_chunks().0.iter().for_each(|x| out.extend(q8_0(x))),
+        Format::Q5_0 => values.as_chunks().0.iter().for_each(|x| out.extend(quant_k::five_0(x))),
+        Format::Q5_1 => values.as_chunks().0.iter().for_each(|x| out.extend(quant_k::five_1(x))),
+        Format::Q4_K => quant_k::q4_k(values, &mut out),
+        Format::Q5_K => quant_k::q5_k(values, &mut out),
+        Format::Q6_K => quant_k::q6_k(values, &mut out),
         Format::NF4 => values.as_chunks().0.iter().for_each(|x| out.extend(nf4(x))),
         other => {
-            let known = "F32, F16, BF16, Q8_0, Q4_0, Q4_1, NF4";
+            let known = "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K, NF4";
             return Err(Error::unsupported(format!("{other} cannot be written"))
                 .hint(format!("choose one of {known}")));
         }

@@ -62,7 +62,7 @@ impl Block {
         self.finish(pool, spec, batch, (l, Group::Qkv), &s.input, outs);
         self.rotate(pool, spec, s);
         store(pool, batch, layer, &s.k, &s.v);
-        self.attend(pool, spec, layer, batch, &s.q, &mut s.input);
+        self.attend(pool, spec, layer, batch, (&s.q, s.steady), &mut s.input);
         attend_prompts(pool, spec, batch, l, &s.q, s.input.rows_mut());
         scale_inputs(spec, batch, (l, Projection::O), s.input.rows_mut());
         prepare(pool, &mut s.input, &[o]);
@@ -157,11 +157,11 @@ impl Block {
         spec: &DecoderSpec,
         layer: &CacheLayer,
         batch: &Batch,
-        q: &[f32],
+        (q, steady): (&[f32], bool),
         out: &mut Activations,
     ) {
         out.reset(batch.rows.len(), spec.q_dim());
-        let seen = Seen { window: self.window, cap: spec.dialect.score_cap, ..Seen::default() };
+        let seen = Seen { window: self.window, cap: spec.dialect.score_cap, steady };
         kernels::attend_all(pool, layer, &batch.queries(), seen, q, out.rows_mut());
     }
 }

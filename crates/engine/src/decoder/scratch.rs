@@ -45,9 +45,18 @@ pub(super) struct Scratch {
     /// Of every row in layers with a window, where those rotate otherwise.
     pub(super) local_angles: Angles,
     pub(super) logits: Vec<f32>,
+    /// Whether rows are computed alike whatever is beside them.
+    pub(super) steady: bool,
 }
 
 impl Scratch {
+    pub(super) fn new(steady: bool) -> Self {
+        let mut scratch = Self { steady, ..Self::default() };
+        scratch.input.set_steady(steady);
+        scratch.inner.set_steady(steady);
+        scratch
+    }
+
     /// Room for `n` rows.
     pub(super) fn begin(&mut self, n: usize, spec: &DecoderSpec) {
         self.hidden.resize(n * spec.hidden, 0.0);

@@ -29,6 +29,7 @@ pub(crate) mod perplexity;
 pub(crate) mod predict;
 pub(crate) mod pretrain;
 pub(crate) mod pull;
+pub(crate) mod quantize;
 pub(crate) mod rm;
 mod run_flags;
 mod sampling_args;
@@ -79,6 +80,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Result<ExitCode> {
         Command::Serve(c) => c.run(ui)?,
         Command::Show(c) => c.run(ui)?,
         Command::Info(c) => c.run(ui)?,
+        Command::Quantize(c) => c.run(ui)?,
         Command::Status(c) => c.run(ui)?,
         Command::Tokenize(c) => c.run(ui)?,
         Command::Tune(c) => c.run(ui)?,

@@ -22,6 +22,9 @@ pub(crate) struct ModelArgs {
     /// Compute in f32 throughout (slow; for comparisons)
     #[arg(long)]
     pub(crate) exact: bool,
+    /// Compute each answer as if it were alone, whatever else runs (slower where many run at once)
+    #[arg(long, conflicts_with = "exact")]
+    pub(crate) deterministic: bool,
     #[command(flatten)]
     home: HomeArgs,
 }
@@ -48,7 +51,11 @@ impl ModelArgs {
 
     /// How products are computed.
     pub(crate) fn precision(&self) -> Precision {
-        if self.exact { Precision::Exact } else { Precision::Fast }
+        match (self.exact, self.deterministic) {
+            (true, _) => Precision::Exact,
+            (_, true) => Precision::Steady,
+            _ => Precision::Fast,
+        }
     }
 
     /// Opens the model, and the adapter if one is named; gives the adapter's name for requests.

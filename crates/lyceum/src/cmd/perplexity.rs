@@ -4,8 +4,9 @@ use super::model_args::ModelArgs;
 use crate::ui::Ui;
 use clap::Args;
 use lyceum_core::{Context, Engine, Error, Result};
+use lyceum_engine::LanguageModel;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Measure how well a model foresees a text
 #[derive(Args)]
@@ -18,12 +19,12 @@ pub(crate) struct Perplexity {
 }
 
 #[derive(Serialize)]
-struct Measured {
+pub(crate) struct Measured {
     /// Tokens scored: all but the first.
-    tokens: usize,
+    pub(crate) tokens: usize,
     /// Mean negative log-likelihood of a token, in nats.
     mean_nll: f64,
-    perplexity: f64,
+    pub(crate) perplexity: f64,
 }
 
 impl Perplexity {
@@ -32,28 +33,44 @@ impl Perplexity {
     }
 
     async fn work(self, ui: &Ui, cx: Context) -> Result<()> {
-        let file = &self.text_file;
-        let bytes = std::fs::read(file).map_err(|e| Error::io(file, "read", e))?;
-        let text = String::from_utf8(bytes).map_err(|e| {
-            let at = e.utf8_error().valid_up_to();
-            Error::invalid(format!("the file is not UTF-8 at byte {at}")).in_file(file)
-        })?;
+        let text = read(&self.text_file)?;
         let (engine, adapter) = self.model.open().await?;
-        let ids = engine.text().encode(&text, true)?;
-        if ids.len() < 2 {
-            return Err(Error::invalid("at least two tokens are needed").in_file(file));
-        }
-        let progress = ui.progress();
-        progress.begin("scoring", None);
-        let scores = tokio::select! {
-            scores = engine.score(&ids, adapter.as_deref()) => scores?,
-            () = cx.cancelled() => return Err(Error::cancelled()),
-        };
-        progress.end();
-        let mean_nll = -scores.iter().map(|s| f64::from(*s)).sum::<f64>() / scores.len() as f64;
-        let out = Measured { tokens: scores.len(), mean_nll, perplexity: mean_nll.exp() };
+        let out = measure(&engine, adapter.as_deref(), &text, &self.text_file, ui, &cx).await?;
         ui.result(&out, |m| {
             format!("perplexity {:.4} ({:.4} nats a token, {} tokens)", m.perplexity, m.mean_nll, m.tokens)
         })
     }
+}
+
+/// A text file; fails where it is not UTF-8.
+pub(crate) fn read(file: &Path) -> Result<String> {
+    let bytes = std::fs::read(file).map_err(|e| Error::io(file, "read", e))?;
+    String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        Error::invalid(format!("the file is not UTF-8 at byte {at}")).in_file(file)
+    })
+}
+
+/// The perplexity of a text, which `file` holds.
+pub(crate) async fn measure(
+    engine: &LanguageModel,
+    adapter: Option<&str>,
+    text: &str,
+    file: &Path,
+    ui: &Ui,
+    cx: &Context,
+) -> Result<Measured> {
+    let ids = engine.text().encode(text, true)?;
+    if ids.len() < 2 {
+        return Err(Error::invalid("at least two tokens are needed").in_file(file));
+    }
+    let progress = ui.progress();
+    progress.begin("scoring", None);
+    let scores = tokio::select! {
+        scores = engine.score(&ids, adapter) => scores?,
+        () = cx.cancelled() => return Err(Error::cancelled()),
+    };
+    progress.end();
+    let mean_nll = -scores.iter().map(|s| f64::from(*s)).sum::<f64>() / scores.len() as f64;
+    Ok(Measured { tokens: scores.len(), mean_nll, perplexity: mean_nll.exp() })
 }

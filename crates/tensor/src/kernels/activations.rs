@@ -18,10 +18,6 @@ pub(super) const PAIR: usize = 2 * BLOCK;
 /// The largest whole number: a little under 127.5 times the base, so that its upper byte is 127.
 const MOST: f32 = 127.0 * 256.0 + 120.0;
 
-/// From so many rows on, without matrix units, upper bytes alone are multiplied: prompts, where a row's error is one
-/// of many that the next token averages, and twice the speed.
-const MANY: usize = 16;
-
 /// Rows as whole numbers: x ≈ d (256 h + l), with d = max|x| / 32632 of each 32 numbers.
 #[derive(Debug, Default)]
 pub(super) struct Quantised {
@@ -29,8 +25,6 @@ pub(super) struct Quantised {
     pub(super) parts: Vec<Part>,
     /// Blocks of a row.
     pub(super) blocks: usize,
-    /// Whether all lower bytes are 0.
-    pub(super) coarse: bool,
 }
 
 /// What belongs to a block of whole numbers.
@@ -80,7 +74,7 @@ impl Activations {
     }
 
     /// Whether each row is to give the same numbers however many there are: matrix units, which sum in another order
-    /// and round inputs to bf16, are left aside, and many rows are not rounded to one byte.
+    /// and round inputs to bf16, are left aside.
     pub fn set_steady(&mut self, steady: bool) {
         self.steady = steady;
     }
@@ -123,8 +117,6 @@ impl Activations {
 
     pub(super) fn quantise_whole(&mut self, pool: &Pool) {
         let blocks = self.rows * self.cols / BLOCK;
-        self.quantised.coarse = self.rows >= MANY && !self.steady;
-        let most = if self.quantised.coarse { 0 } else { 127 };
         self.quantised.blocks = self.cols / BLOCK;
         self.quantised.q.resize(blocks * PAIR, 0);
         self.quantised.parts.resize(blocks, Part::default());
@@ -136,29 +128,28 @@ impl Activations {
         pool.run(parts.len(), |i| {
             if let Some(mut part) = parts.get(i).and_then(|p| p.lock().ok()) {
                 let (x, q, d) = &mut *part;
-                quantise_blocks(x, q, d, most);
+                quantise_blocks(x, q, d);
             }
         });
     }
 }
 
-/// `most` is the largest lower byte: 127, or 0 to leave them out.
-fn quantise_blocks(x: &[[f32; BLOCK]], q: &mut [[i8; PAIR]], parts: &mut [Part], most: i32) {
+fn quantise_blocks(x: &[[f32; BLOCK]], q: &mut [[i8; PAIR]], parts: &mut [Part]) {
     #[cfg(target_arch = "x86_64")]
     if super::level() >= super::Level::Avx2 {
         for ((x, q), part) in x.iter().zip(q).zip(parts) {
             // SAFETY: the level says that the processor has AVX2.
-            *part = unsafe { avx2(x, q, most) };
+            *part = unsafe { avx2(x, q) };
         }
         return;
     }
     for ((x, q), part) in x.iter().zip(q).zip(parts) {
-        *part = scalar(x, q, most);
+        *part = scalar(x, q);
     }
 }
 
 /// Rounds one block.
-fn scalar(x: &[f32; BLOCK], q: &mut [i8; PAIR], limit: i32) -> Part {
+fn scalar(x: &[f32; BLOCK], q: &mut [i8; PAIR]) -> Part {
     let most = x.iter().fold(0.0f32, |a, b| a.max(b.abs()));
     let inverse = if most > 0.0 { MOST / most } else { 0.0 };
     let (high, low) = q.split_at_mut(BLOCK);
@@ -168,7 +159,7 @@ fn scalar(x: &[f32; BLOCK], q: &mut [i8; PAIR], limit: i32) -> Part {
         let whole = v.round_ties_even() as i32;
         let h = (v * (1.0 / f32::from(BASE))).round_ties_even() as i32;
         // |v - 256 h| is at most 128: at the border itself one is cut off.
-        (*high, *low) = (h as i8, (whole - i32::from(BASE) * h).clamp(-limit, limit) as i8);
+        (*high, *low) = (h as i8, (whole - i32::from(BASE) * h).clamp(-127, 127) as i8);
         sums[i / (BLOCK / 2)] += i32::from(BASE) * i32::from(*high) + i32::from(*low);
     }
     let d = most / MOST;
@@ -177,7 +168,7 @@ fn scalar(x: &[f32; BLOCK], q: &mut [i8; PAIR], limit: i32) -> Part {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn avx2(x: &[f32; BLOCK], q: &mut [i8; PAIR], limit: i32) -> Part {
+fn avx2(x: &[f32; BLOCK], q: &mut [i8; PAIR]) -> Part {
     use std::arch::x86_64::*;
     let sign = _mm256_set1_ps(-0.0);
     // SAFETY: the four loads cover the 32 numbers of `x`, the stores the 64 bytes of `q`.
@@ -193,7 +184,7 @@ fn avx2(x: &[f32; BLOCK], q: &mut [i8; PAIR], limit: i32) -> Part {
         let part = _mm256_set1_ps(1.0 / f32::from(BASE));
         let base = _mm256_set1_epi32(i32::from(BASE));
         let high = v.map(|v| _mm256_cvtps_epi32(_mm256_mul_ps(v, part)));
-        let limit = _mm256_set1_epi32(limit);
+        let limit = _mm256_set1_epi32(127);
         let mut low = v.map(|v| _mm256_cvtps_epi32(v));
         let mut sums = [_mm256_setzero_si256(); 2];
         for (i, (low, high)) in low.iter_mut().zip(high).enumerate() {
@@ -229,17 +220,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_twins_round_alike(values in prop::collection::vec(-4.0f32..4.0, BLOCK), coarse: bool) {
-            let most = if coarse { 0 } else { 127 };
+        fn both_twins_round_alike(values in prop::collection::vec(-4.0f32..4.0, BLOCK)) {
             let x: [f32; BLOCK] = values.try_into().unwrap();
             let mut a = [0i8; PAIR];
-            let part = scalar(&x, &mut a, most);
+            let part = scalar(&x, &mut a);
             let (mut q, mut parts) = ([[0i8; PAIR]], [Part::default()]);
-            quantise_blocks(&[x], &mut q, &mut parts, most);
+            quantise_blocks(&[x], &mut q, &mut parts);
             prop_assert_eq!((a, part), (q[0], parts[0]));
             for i in 0..BLOCK {
                 let back = part.d * (256.0 * f32::from(a[i]) + f32::from(a[BLOCK + i]));
-                prop_assert!((back - x[i]).abs() <= if coarse { 129.0 } else { 1.5 } * part.d, "{back} is not {}", x[i]);
+                prop_assert!((back - x[i]).abs() <= 1.5 * part.d, "{back} is not {}", x[i]);
             }
         }
     }

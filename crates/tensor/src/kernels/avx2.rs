@@ -22,13 +22,10 @@ pub(super) unsafe fn strip<S: Shape>(
         // SAFETY: the contract is passed on.
         unsafe {
             match out {
-                [a, b, c, d, ..] if x.coarse => {
-                    rows::<S, 4, true>(scales, quants, x, first, side, [a, b, c, d]);
-                }
-                [a] => rows::<S, 1, false>(scales, quants, x, first, side, [a]),
-                [a, b] => rows::<S, 2, false>(scales, quants, x, first, side, [a, b]),
-                [a, b, c] => rows::<S, 3, false>(scales, quants, x, first, side, [a, b, c]),
-                [a, b, c, d, ..] => rows::<S, 4, false>(scales, quants, x, first, side, [a, b, c, d]),
+                [a] => rows::<S, 1>(scales, quants, x, first, side, [a]),
+                [a, b] => rows::<S, 2>(scales, quants, x, first, side, [a, b]),
+                [a, b, c] => rows::<S, 3>(scales, quants, x, first, side, [a, b, c]),
+                [a, b, c, d, ..] => rows::<S, 4>(scales, quants, x, first, side, [a, b, c, d]),
                 [] => {}
             }
         }
@@ -78,9 +75,9 @@ unsafe fn unpack<S: Shape>(p: *const u8) -> [__m256i; 8] {
 }
 
 /// # Safety
-/// As [`strip`], with T rows, whose lower bytes are not read where they are coarse; outputs `8 · side` and the seven after it.
+/// As [`strip`], with T rows; outputs `8 · side` and the seven after it.
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn rows<S: Shape, const T: usize, const COARSE: bool>(
+unsafe fn rows<S: Shape, const T: usize>(
     scales: &[u8],
     quants: &[u8],
     x: &Quantised,
@@ -125,20 +122,12 @@ unsafe fn rows<S: Shape, const T: usize, const COARSE: bool>(
                     let mut g = from;
                     while g < to {
                         let n = chunk.min(to - g);
-                        let mut upper = pairs(g, 0);
+                        let (mut upper, mut lower) = (pairs(g, 0), pairs(g, 1));
                         for i in g + 1..g + n {
                             upper = _mm256_add_epi16(upper, pairs(i, 0));
-                        }
-                        let upper = _mm256_madd_epi16(upper, base);
-                        if COARSE {
-                            whole = _mm256_add_epi32(whole, upper);
-                            g += n;
-                            continue;
-                        }
-                        let mut lower = pairs(g, 1);
-                        for i in g + 1..g + n {
                             lower = _mm256_add_epi16(lower, pairs(i, 1));
                         }
+                        let upper = _mm256_madd_epi16(upper, base);
                         let both = _mm256_add_epi32(upper, _mm256_madd_epi16(lower, ones));
                         whole = _mm256_add_epi32(whole, both);
                         g += n;

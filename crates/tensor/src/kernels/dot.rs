@@ -38,8 +38,7 @@ mod tests {
     use crate::kernels::Activations;
     use crate::{Level, Pool, level};
 
-    /// Each twin that the processor has gives the sums of the definition, for every shape and number of rows, with
-    /// inputs of two bytes and of one.
+    /// Each twin that the processor has gives the sums of the definition, for every shape and number of rows.
     #[test]
     fn all_twins_agree() {
         let mut state = 1u32;

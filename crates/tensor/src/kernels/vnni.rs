@@ -24,11 +24,10 @@ pub(super) unsafe fn strip<S: Shape>(
     // SAFETY: the contract is passed on.
     unsafe {
         match out {
-            [a, b, c, d, ..] if x.coarse => rows::<S, 4, true>(scales, quants, x, first, [a, b, c, d]),
-            [a] => rows::<S, 1, false>(scales, quants, x, first, [a]),
-            [a, b] => rows::<S, 2, false>(scales, quants, x, first, [a, b]),
-            [a, b, c] => rows::<S, 3, false>(scales, quants, x, first, [a, b, c]),
-            [a, b, c, d, ..] => rows::<S, 4, false>(scales, quants, x, first, [a, b, c, d]),
+            [a] => rows::<S, 1>(scales, quants, x, first, [a]),
+            [a, b] => rows::<S, 2>(scales, quants, x, first, [a, b]),
+            [a, b, c] => rows::<S, 3>(scales, quants, x, first, [a, b, c]),
+            [a, b, c, d, ..] => rows::<S, 4>(scales, quants, x, first, [a, b, c, d]),
             [] => {}
         }
     }
@@ -74,9 +73,9 @@ pub(super) unsafe fn unpack<S: Shape>(p: *const u8) -> [__m512i; 8] {
 }
 
 /// # Safety
-/// As [`strip`], with T rows; where they are coarse, their lower bytes are not read.
+/// As [`strip`], with T rows.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn rows<S: Shape, const T: usize, const COARSE: bool>(
+unsafe fn rows<S: Shape, const T: usize>(
     scales: &[u8],
     quants: &[u8],
     x: &Quantised,
@@ -108,9 +107,7 @@ unsafe fn rows<S: Shape, const T: usize, const COARSE: bool>(
                     let mut lower = _mm512_set1_epi32(total.wrapping_mul(-S::ZERO));
                     for g in from..to {
                         upper = _mm512_dpbusd_epi32(upper, w[g], input(g));
-                        if !COARSE {
-                            lower = _mm512_dpbusd_epi32(lower, w[g], input(8 + g));
-                        }
+                        lower = _mm512_dpbusd_epi32(lower, w[g], input(8 + g));
                     }
                     // The upper bytes count 256.
                     _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(upper, 8), lower))

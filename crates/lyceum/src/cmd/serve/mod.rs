@@ -12,7 +12,7 @@ use crate::ui::Ui;
 use clap::Args;
 use hub::HubAdapters;
 use lyceum_core::{AdapterSource, Adapters, Engine, Error, FetchAdapter, Result};
-use lyceum_engine::{AdapterConfig, Encoder, EngineConfig, LanguageModel};
+use lyceum_engine::{AdapterConfig, Encoder, EngineConfig, LanguageModel, Precision};
 use lyceum_learn::fitted::is_fitted;
 use lyceum_models::bert::Bert;
 use lyceum_serve::{Bound, Limits, Server};
@@ -45,6 +45,9 @@ pub(crate) struct Serve {
     /// Requests may name adapters of the Hugging Face hub: hub:owner/name
     #[arg(long = "adapter-hub")]
     adapter_hub: bool,
+    /// Compute each answer as if it were alone, whatever else runs (slower where many run at once)
+    #[arg(long)]
+    deterministic: bool,
     /// A project: what its last `lyceum up` made
     #[arg(long, value_name = "DIR")]
     project: Option<PathBuf>,
@@ -123,12 +126,14 @@ impl Serve {
         };
         let bound = server.bind(&self.address()).await?;
         let mut engines = Engines::new(&home);
+        let precision = if self.deterministic { Precision::Steady } else { Precision::Fast };
         let adapters = AdapterConfig {
             bytes: self.adapter_memory << 20,
             roots: self.adapter_root.iter().cloned().collect(),
             fetch: self.adapter_hub.then(|| Arc::new(HubAdapters::new(&home)) as Arc<dyn FetchAdapter>),
         };
-        let (bound, ready) = load(bound, &models, served, &adapters, &mut engines, ui).await?;
+        let config = EngineConfig { adapters, precision, ..EngineConfig::default() };
+        let (bound, ready) = load(bound, &models, served, &config, &mut engines, ui).await?;
         if let Some(folder) = self.project.as_deref().filter(|f| f.join(PROJECT_FILE).is_file()) {
             let project = Arc::new(Project::read(folder)?);
             compose::serve(&bound.live(), &project, home, Arc::new(Mutex::new(engines)))?;
@@ -208,7 +213,7 @@ async fn load(
     mut bound: Bound,
     models: &[(String, PathBuf)],
     served: Served,
-    config: &AdapterConfig,
+    config: &EngineConfig,
     opened: &mut Engines,
     ui: &Ui,
 ) -> Result<(Bound, Ready)> {
@@ -225,7 +230,7 @@ async fn load(
         load_adapter(&engines, name, folder).await?;
         ready.adapters.push(name.clone());
     }
-    for root in &config.roots {
+    for root in &config.adapters.roots {
         for (name, folder) in adapters_below(root)? {
             let source = AdapterSource::Folder(folder);
             takes_adapters(&engines, &name)?.know(&name, source)?;
@@ -247,10 +252,10 @@ async fn load(
 
 /// A language model, or a sentence encoder, under the name that requests use.
 pub(crate) fn open(path: &Path, name: &str) -> Result<Arc<dyn Engine>> {
-    open_with(path, name, &AdapterConfig::default())
+    open_with(path, name, &EngineConfig::default())
 }
 
-fn open_with(path: &Path, name: &str, adapters: &AdapterConfig) -> Result<Arc<dyn Engine>> {
+fn open_with(path: &Path, name: &str, config: &EngineConfig) -> Result<Arc<dyn Engine>> {
     if is_encoder(path) {
         let mut encoder = Bert::open(path)?;
         encoder.info.name = name.to_string();
@@ -258,10 +263,7 @@ fn open_with(path: &Path, name: &str, adapters: &AdapterConfig) -> Result<Arc<dy
     }
     let mut loaded = lyceum_models::load(path)?;
     loaded.info.name = name.to_string();
-    Ok(Arc::new(LanguageModel::new(
-        loaded,
-        EngineConfig { adapters: adapters.clone(), ..EngineConfig::default() },
-    )?))
+    Ok(Arc::new(LanguageModel::new(loaded, config.clone())?))
 }
 
 /// Whether a folder's config says that it is of the BERT family.
