@@ -206,7 +206,7 @@ unsafe fn run(level: Level, task: &Task<'_>, x: &[f32], outs: &[Out]) {
     unsafe {
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => run_avx512(task, x, outs),
+            Level::Amx | Level::Avx512 => run_avx512(task, x, outs),
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => run_avx2(task, x, outs),
             _ => both::<[f32; PANEL]>(task, x, outs),

@@ -12,7 +12,7 @@ fn noise(n: usize, seed: u64) -> Vec<f32> {
 }
 
 fn levels() -> Vec<Level> {
-    [Level::Scalar, Level::Avx2, Level::Avx512].into_iter().filter(|l| *l <= level()).collect()
+    [Level::Scalar, Level::Avx2, Level::Avx512, Level::Amx].into_iter().filter(|l| *l <= level()).collect()
 }
 
 /// An adapter on two outputs, 70 and 33 wide; the second has everything that can be had.
